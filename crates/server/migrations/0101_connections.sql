@@ -1,0 +1,1 @@
+-- What the broker keeps. One text for SQLite and PostgreSQL: TEXT, BIGINT (milliseconds since the epoch), BYTEA.

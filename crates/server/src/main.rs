@@ -1,0 +1,17 @@
+//! The `handfast` binary: adapters around the broker and the issuer; it decides nothing itself.
+
+mod app;
+mod cli;
+mod http;
+mod storage;
+mod system;
+
+fn main() -> std::process::ExitCode {
+    match cli::run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("handfast: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

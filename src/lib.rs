@@ -1,0 +1,1 @@
+//! Connect your users' accounts at other services with one line in the browser.

@@ -1,0 +1,1 @@
+//! Packs the npm package and loads it wherever people load it.

@@ -1,0 +1,2 @@
+//! The SDK in a headless browser.
+#![cfg(target_arch = "wasm32")]
