@@ -1,5 +1,7 @@
 //! Every route on one screen.
 
+mod page;
+
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
 use crate::app::App;
