@@ -14,3 +14,15 @@ pub const EVENT_SUCCEEDED: &str = "AUTHORIZATION_SUCEEDED";
 
 /// The `eventType` of every other ending.
 pub const EVENT_FAILED: &str = "AUTHORIZATION_FAILED";
+
+/// The `status` of an attempt the server has not heard of: its start request has not arrived.
+///
+/// `POST /oauth/attempt` answers JSON: `{"status": "unknown"}`, `{"status": "pending"}`, or
+/// `{"status": "final", "eventType": .., "data": {..}}` with the callback message's own `eventType` and `data`.
+pub const STATUS_UNKNOWN: &str = "unknown";
+
+/// The `status` of an attempt that has started and not ended.
+pub const STATUS_PENDING: &str = "pending";
+
+/// The `status` of an attempt that has ended; the answer then also holds what the callback message holds.
+pub const STATUS_FINAL: &str = "final";

@@ -16,7 +16,10 @@ mod scope;
 mod secret;
 mod timestamp;
 
-pub use callback_message::{CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED, PROTOCOL_VERSION};
+pub use callback_message::{
+    CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED, PROTOCOL_VERSION, STATUS_FINAL, STATUS_PENDING,
+    STATUS_UNKNOWN,
+};
 pub use error_code::ErrorCode;
 #[cfg(feature = "crypto")]
 pub use hash::{Sha256Hash, random_token};

@@ -37,7 +37,11 @@ impl ConfigKey {
     /// The text is empty, too long, holds another character, or is `.` or `..`, which URLs swallow.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-');
-        if text.is_empty() || text.len() > Self::MAX_LEN || !text.bytes().all(allowed) || matches!(text, "." | "..") {
+        if text.is_empty()
+            || text.len() > Self::MAX_LEN
+            || !text.bytes().all(allowed)
+            || matches!(text, "." | "..")
+        {
             return Err(NameError {
                 field: "config_key",
                 expected: "1 to 128 letters, digits, dots, underscores, tildes or hyphens, such as \"github\"",
@@ -100,7 +104,10 @@ impl AttemptId {
     /// The text is not 22 characters of base64url.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.len() != Self::LEN || !is_base64url(text) {
-            return Err(NameError { field: "attempt_id", expected: "128 random bits as 22 characters of base64url" });
+            return Err(NameError {
+                field: "attempt_id",
+                expected: "128 random bits as 22 characters of base64url",
+            });
         }
         Ok(Self(text.to_owned()))
     }
@@ -126,7 +133,10 @@ impl AttemptSecret {
     /// The text is not 43 characters of base64url.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.len() != Self::LEN || !is_base64url(text) {
-            return Err(NameError { field: "attempt_secret", expected: "256 random bits as 43 characters of base64url" });
+            return Err(NameError {
+                field: "attempt_secret",
+                expected: "256 random bits as 43 characters of base64url",
+            });
         }
         Ok(Self(Secret::new(text.to_owned())))
     }

@@ -15,7 +15,11 @@ impl Scopes {
     /// Reads scopes as a server sends them, with the separator it uses (RFC 6749 3.3: one space).
     #[must_use]
     pub fn parse_separated(text: &str, separator: &str) -> Self {
-        if separator.trim().is_empty() { text.split_whitespace().collect() } else { text.split(separator).collect() }
+        if separator.trim().is_empty() {
+            text.split_whitespace().collect()
+        } else {
+            text.split(separator).collect()
+        }
     }
 
     /// The scopes joined by `separator`.
