@@ -4,6 +4,32 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The providers an integration can be made from, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    providers: BTreeMap<String, Provider>,
+}
+
+impl Catalog {
+    /// The entry called `name`, or one that has it as an alias.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        let by_alias =
+            || self.providers.values().find(|entry| entry.aliases.iter().any(|alias| alias == name));
+        self.providers.get(name).or_else(by_alias)
+    }
+
+    /// Every entry with its name, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Provider)> {
+        self.providers.iter().map(|(name, entry)| (name.as_str(), entry))
+    }
+
+    /// Adds an entry, or replaces the one of the same name: a private provider, from the server's configuration.
+    pub fn insert(&mut self, name: String, provider: Provider) {
+        self.providers.insert(name, provider);
+    }
+}
+
 /// One entry of the catalogue: an authorization server we can talk to, in the field names of RFC 8414 and RFC 7591
 /// where those exist, with the RFCs' defaults.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,5 +5,6 @@
 mod catalog;
 
 pub use catalog::{
-    ClientAuthentication, CodeChallengeMethod, Evidence, Provider, RefreshTokenPolicy, TokenRequestShape, Variable, VariableKind,
+    Catalog, ClientAuthentication, CodeChallengeMethod, Evidence, Provider, RefreshTokenPolicy,
+    TokenRequestShape, Variable, VariableKind,
 };
