@@ -2,9 +2,42 @@
 //!
 //! No axum, no sqlx, no reqwest: what the broker needs from outside it names in `ports`.
 
+mod attempt;
 mod catalog;
+mod connection;
+mod integration;
+mod policy;
+mod ports;
+mod seal;
+mod token_endpoint;
 
+pub use attempt::{ATTEMPT_LIFETIME, Attempt, COMPLETION_LIMIT, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt};
 pub use catalog::{
     Catalog, ClientAuthentication, CodeChallengeMethod, Evidence, Provider, RefreshTokenPolicy,
     TokenRequestShape, Variable, VariableKind,
 };
+pub use connection::{
+    Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure, RenewedCredentials, TokenSet,
+};
+pub use integration::{Integration, Integrations};
+pub use policy::{Policy, is_loopback_host, is_loopback_origin};
+pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
+pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
+pub use token_endpoint::{TokenAnswer, TokenRequest};
+
+/// The broker: every verb of the OAuth client role over its ports.
+#[derive(Debug)]
+pub struct Broker<S, T, C, R> {
+    /// Everything that is kept.
+    pub store: S,
+    /// Who sends token requests.
+    pub token_endpoint: T,
+    /// Tells the time.
+    pub clock: C,
+    /// Draws randomness.
+    pub randomness: R,
+    /// Seals and opens.
+    pub keyring: Keyring,
+    /// The rules of this server.
+    pub policy: Policy,
+}
