@@ -1,5 +1,33 @@
-//! What a maintainer types.
+//! What a maintainer types: `cargo xtask test`, `cargo xtask demo`.
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("usage: cargo xtask demo | test")
+mod demo;
+mod site;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo [--port N] [--page-port N]   server, issuer and example page, ready to click
+  test [--quick]                    everything a change must pass; --quick leaves the browser matrix out
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["demo", options @ ..] => demo::run(options),
+        ["test"] => test::run(test::Extent::Whole),
+        ["test", "--quick"] => test::run(test::Extent::Quick),
+        _ => Err(anyhow::anyhow!(USAGE)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

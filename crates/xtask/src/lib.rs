@@ -1,0 +1,18 @@
+//! What the maintainer's commands share with the tests: where tools stand, and how programs are run.
+
+pub mod program;
+pub mod tools;
+
+use std::path::{Path, PathBuf};
+
+/// The top folder of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Where cargo puts what it builds.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
