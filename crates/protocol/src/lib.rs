@@ -13,6 +13,8 @@ mod oauth_error;
 mod pkce;
 mod ports;
 mod scope;
+#[cfg(feature = "crypto")]
+mod seal;
 mod secret;
 mod timestamp;
 
@@ -29,5 +31,7 @@ pub use oauth_error::OAuthErrorCode;
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use ports::{Clock, Randomness};
 pub use scope::Scopes;
+#[cfg(feature = "crypto")]
+pub use seal::{SealError, SealingKeys};
 pub use secret::Secret;
 pub use timestamp::Timestamp;
