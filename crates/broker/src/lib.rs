@@ -19,7 +19,10 @@ pub use catalog::{
 pub use connection::{
     Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure, RenewedCredentials, TokenSet,
 };
-pub use integration::{Integration, Integrations};
+pub use integration::{
+    CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration, IntegrationBook,
+    IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, StoredIntegration, parse_origins,
+};
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
@@ -30,14 +33,16 @@ pub use token_endpoint::{TokenAnswer, TokenRequest};
 pub struct Broker<S, T, C, R> {
     /// Everything that is kept.
     pub store: S,
+    /// Finds integrations, and keeps them in the same store.
+    pub integrations: IntegrationBook<S>,
     /// Who sends token requests.
     pub token_endpoint: T,
     /// Tells the time.
     pub clock: C,
     /// Draws randomness.
     pub randomness: R,
-    /// Seals and opens.
-    pub keyring: Keyring,
+    /// Seals and opens; shared with the integrations.
+    pub keyring: std::sync::Arc<Keyring>,
     /// The rules of this server.
     pub policy: Policy,
 }

@@ -6,7 +6,7 @@ use handfast_protocol::{ConfigKey, ConnectionId, Sha256Hash, Timestamp};
 
 use crate::attempt::{Attempt, NewAttempt, Outcome, RefusedAttempt};
 use crate::connection::{Connection, ConnectionKey, NewConnection, RefreshFailure, RenewedCredentials};
-use crate::integration::Integrations;
+use crate::integration::IntegrationStore;
 use crate::token_endpoint::{TokenAnswer, TokenRequest};
 
 /// The store failed; nothing is known about the change.
@@ -111,9 +111,9 @@ pub trait Connections: Send + Sync {
 }
 
 /// Everything that is kept.
-pub trait Store: Integrations + Attempts + Connections + 'static {}
+pub trait Store: IntegrationStore + Attempts + Connections + 'static {}
 
-impl<S: Integrations + Attempts + Connections + 'static> Store for S {}
+impl<S: IntegrationStore + Attempts + Connections + 'static> Store for S {}
 
 /// Sends a request to a provider's endpoint and brings back whatever it answers.
 pub trait TokenEndpoint: Send + Sync + 'static {
