@@ -429,7 +429,7 @@ impl<S: IntegrationStore> IntegrationBook<S> {
     ) -> Result<Provider, InvalidIntegration> {
         let entry = self
             .catalog
-            .provider(name)
+            .find(name)
             .ok_or_else(|| InvalidIntegration::UnknownProvider(name.to_owned()))?;
         with_overrides(entry, overrides)
     }
@@ -440,19 +440,9 @@ const fn client_secret_place<'a>(key: &'a [&'a str]) -> Place<'a> {
     Place { table: "integrations", column: "sealed_client_secret", key }
 }
 
-/// The entry with some fields set anew. Fields are replaced whole, not merged.
+/// The entry with some fields set anew.
 fn with_overrides(entry: &Provider, overrides: &Map<String, Value>) -> Result<Provider, InvalidIntegration> {
-    if overrides.is_empty() {
-        return Ok(entry.clone());
-    }
-    let Ok(Value::Object(mut fields)) = serde_json::to_value(entry) else {
-        return Err(InvalidIntegration::Overrides(
-            "the catalogue's entry cannot be written as JSON".to_owned(),
-        ));
-    };
-    fields.extend(overrides.clone());
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|error| InvalidIntegration::Overrides(error.to_string()))
+    entry.with_overrides(overrides).map_err(|error| InvalidIntegration::Overrides(error.to_string()))
 }
 
 /// RFC 6749 appendix A.1: visible ASCII and spaces.
@@ -502,6 +492,7 @@ mod tests {
     fn entry() -> Provider {
         serde_json::from_value(serde_json::json!({
             "display_name": "Example",
+            "authorization_endpoint": "https://provider.test/authorize",
             "token_endpoint": "https://provider.test/token",
         }))
         .unwrap()
@@ -534,7 +525,7 @@ mod tests {
         let overrides =
             Map::from_iter([("token_endpoint".to_owned(), Value::from("https://other.test/token"))]);
         let provider = with_overrides(&entry(), &overrides).unwrap();
-        assert_eq!(provider.token_endpoint.as_deref(), Some("https://other.test/token"));
+        assert_eq!(provider.token_endpoint.as_ref().map(crate::UrlTemplate::as_str), Some("https://other.test/token"));
         assert_eq!(provider.display_name, "Example");
     }
 

@@ -3,30 +3,38 @@
 //! No axum, no sqlx, no reqwest: what the broker needs from outside it names in `ports`.
 
 mod attempt;
+mod callback_signature;
 mod catalog;
 mod connection;
+mod credential;
 mod integration;
 mod policy;
 mod ports;
+mod quirk;
 mod seal;
 mod token_endpoint;
+mod variable;
 
 pub use attempt::{ATTEMPT_LIFETIME, Attempt, COMPLETION_LIMIT, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt};
+pub use callback_signature::{CallbackSignature, CallbackSignatureMethod};
 pub use catalog::{
-    Catalog, ClientAuthentication, CodeChallengeMethod, Evidence, Provider, RefreshTokenPolicy,
-    TokenRequestShape, Variable, VariableKind,
+    Catalog, CatalogError, ClientAuthentication, CodeChallengeMethod, Documentation, Evidence, Protocol,
+    Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenRequestShape,
 };
 pub use connection::{
     Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure, RenewedCredentials, TokenSet,
 };
+pub use credential::{CredentialField, Verification};
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration, IntegrationBook,
     IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, StoredIntegration, parse_origins,
 };
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
+pub use quirk::Quirk;
 pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
 pub use token_endpoint::{TokenAnswer, TokenRequest};
+pub use variable::{UrlTemplate, Variable, VariableError, VariableKind, VariableValues};
 
 /// The broker: every verb of the OAuth client role over its ports.
 #[derive(Debug)]
