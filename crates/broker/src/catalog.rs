@@ -188,7 +188,7 @@ pub struct Provider {
     /// How scopes are written in the authorization URL.
     #[serde(skip_serializing_if = "is_default")]
     pub scope_encoding: ScopeEncoding,
-    /// Scopes without which the provider does not answer usefully.
+    /// Asked for where neither the integration nor the start request names any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub default_scopes: Vec<String>,
     /// Seconds an access token lives where the answer does not say.
