@@ -136,14 +136,17 @@ impl Attempt {
     pub fn progress(&self, now: Timestamp) -> Progress {
         match (&self.outcome, self.taken_at) {
             (Some(outcome), _) => Progress::Ended(outcome.clone()),
-            (None, Some(taken_at)) if now.since(taken_at) >= COMPLETION_LIMIT => Progress::Ended(Outcome::failed(
-                ErrorCode::Interrupted,
-                "The server was stopped while it finished this attempt. Please try again.",
-            )),
-            (None, Some(taken_at)) => Progress::Taken(taken_at),
-            (None, None) if now >= self.expires_at => {
-                Progress::Ended(Outcome::failed(ErrorCode::Timeout, "This attempt took longer than ten minutes. Please try again."))
+            (None, Some(taken_at)) if now.since(taken_at) >= COMPLETION_LIMIT => {
+                Progress::Ended(Outcome::failed(
+                    ErrorCode::Interrupted,
+                    "The server was stopped while it finished this attempt. Please try again.",
+                ))
             }
+            (None, Some(taken_at)) => Progress::Taken(taken_at),
+            (None, None) if now >= self.expires_at => Progress::Ended(Outcome::failed(
+                ErrorCode::Timeout,
+                "This attempt took longer than ten minutes. Please try again.",
+            )),
             (None, None) => Progress::Pending,
         }
     }

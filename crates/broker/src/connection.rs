@@ -224,21 +224,30 @@ impl Credentials {
     /// Reads what was sealed; `None` if this version cannot.
     pub(crate) fn from_sealed_form(text: &Secret<Vec<u8>>) -> Option<Self> {
         Some(match serde_json::from_slice(text.expose()).ok()? {
-            SealedForm::Oauth2 { access_token, token_type, refresh_token, id_token, issued_at, expires_at, granted_scopes, raw } => {
-                Self::OAuth2(TokenSet {
-                    access_token: Secret::new(access_token),
-                    token_type,
-                    refresh_token: refresh_token.map(Secret::new),
-                    id_token: id_token.map(Secret::new),
-                    issued_at,
-                    expires_at,
-                    granted_scopes,
-                    raw: Secret::new(raw),
-                })
-            }
-            SealedForm::Oauth1 { token, token_secret, raw } => {
-                Self::OAuth1 { token: Secret::new(token), token_secret: Secret::new(token_secret), raw: Secret::new(raw) }
-            }
+            SealedForm::Oauth2 {
+                access_token,
+                token_type,
+                refresh_token,
+                id_token,
+                issued_at,
+                expires_at,
+                granted_scopes,
+                raw,
+            } => Self::OAuth2(TokenSet {
+                access_token: Secret::new(access_token),
+                token_type,
+                refresh_token: refresh_token.map(Secret::new),
+                id_token: id_token.map(Secret::new),
+                issued_at,
+                expires_at,
+                granted_scopes,
+                raw: Secret::new(raw),
+            }),
+            SealedForm::Oauth1 { token, token_secret, raw } => Self::OAuth1 {
+                token: Secret::new(token),
+                token_secret: Secret::new(token_secret),
+                raw: Secret::new(raw),
+            },
         })
     }
 }

@@ -2,11 +2,17 @@
 //!
 //! No axum, no sqlx, no reqwest: what the broker needs from outside it names in `ports`.
 
+mod access_token;
 mod attempt;
+mod attempt_status;
+mod begin;
 mod callback_signature;
 mod catalog;
+mod complete;
 mod connection;
+mod cookie;
 mod credential;
+mod disconnect;
 mod integration;
 mod policy;
 mod ports;
@@ -14,26 +20,42 @@ mod quirk;
 mod seal;
 mod token_endpoint;
 mod variable;
+mod waiters;
 
-pub use attempt::{ATTEMPT_LIFETIME, Attempt, COMPLETION_LIMIT, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt};
+use std::sync::Arc;
+
+use waiters::{Turns, Waiters};
+
+pub use access_token::{AccessTokenError, OpenConnection, Refresh, RefreshError};
+pub use attempt::{
+    ATTEMPT_LIFETIME, Attempt, COMPLETION_LIMIT, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME,
+    RefusedAttempt,
+};
+pub use attempt_status::{AttemptStatus, LONGEST_WAIT};
+pub use begin::{BeginError, Begun, LegacyStart, RefusedStart, StartForm};
 pub use callback_signature::{CallbackSignature, CallbackSignatureMethod};
 pub use catalog::{
     Catalog, CatalogError, ClientAuthentication, CodeChallengeMethod, Documentation, Evidence, Protocol,
     Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenRequestShape,
 };
+pub use complete::{Callback, CompleteError, Completed, Ended};
 pub use connection::{
-    Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure, RenewedCredentials, TokenSet,
+    Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure,
+    RenewedCredentials, TokenSet,
 };
+pub use cookie::{AttemptCookie, attempt_cookies};
 pub use credential::{CredentialField, Verification};
+pub use disconnect::Revocation;
 pub use integration::{
-    CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration, IntegrationBook,
-    IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, StoredIntegration, parse_origins,
+    CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,
+    IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration,
+    StoredIntegration, parse_origins,
 };
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::Quirk;
 pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
-pub use token_endpoint::{TokenAnswer, TokenRequest};
+pub use token_endpoint::{TokenAnswer, TokenError, TokenRequest};
 pub use variable::{UrlTemplate, Variable, VariableError, VariableKind, VariableValues};
 
 /// The broker: every verb of the OAuth client role over its ports.
@@ -50,7 +72,34 @@ pub struct Broker<S, T, C, R> {
     /// Draws randomness.
     pub randomness: R,
     /// Seals and opens; shared with the integrations.
-    pub keyring: std::sync::Arc<Keyring>,
+    pub keyring: Arc<Keyring>,
     /// The rules of this server.
     pub policy: Policy,
+    waiters: Waiters,
+    refresh_turns: Turns<ConnectionKey>,
+}
+
+impl<S: Store, T, C, R> Broker<S, T, C, R> {
+    /// Puts the broker together.
+    pub fn new(
+        store: S,
+        catalog: Arc<Catalog>,
+        keyring: Arc<Keyring>,
+        policy: Policy,
+        (token_endpoint, clock, randomness): (T, C, R),
+    ) -> Self {
+        let integrations = IntegrationBook::new(store.clone(), catalog, Arc::clone(&keyring));
+        let (waiters, refresh_turns) = (Waiters::default(), Turns::default());
+        Self {
+            store,
+            integrations,
+            token_endpoint,
+            clock,
+            randomness,
+            keyring,
+            policy,
+            waiters,
+            refresh_turns,
+        }
+    }
 }

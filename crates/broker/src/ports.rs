@@ -25,16 +25,28 @@ impl StoreError {
 pub trait Attempts: Send + Sync {
     /// Stores an attempt, or starts it again under a new state: the same secret, origin and request, not yet taken and not
     /// ended. Otherwise changes nothing and answers what stands in the way.
-    fn put_attempt(&self, attempt: &NewAttempt) -> impl Future<Output = Result<Option<Attempt>, StoreError>> + Send;
+    fn put_attempt(
+        &self,
+        attempt: &NewAttempt,
+    ) -> impl Future<Output = Result<Option<Attempt>, StoreError>> + Send;
 
     /// Keeps a refused start as the outcome of its attempt, unless an attempt of that secret exists or too many are kept.
-    fn put_refused_attempt(&self, refused: &RefusedAttempt) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn put_refused_attempt(
+        &self,
+        refused: &RefusedAttempt,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The attempt of this secret.
-    fn attempt(&self, secret_hash: &Sha256Hash) -> impl Future<Output = Result<Option<Attempt>, StoreError>> + Send;
+    fn attempt(
+        &self,
+        secret_hash: &Sha256Hash,
+    ) -> impl Future<Output = Result<Option<Attempt>, StoreError>> + Send;
 
     /// The attempt that is, or was, waiting under this state.
-    fn attempt_by_state(&self, state_hash: &Sha256Hash) -> impl Future<Output = Result<Option<Attempt>, StoreError>> + Send;
+    fn attempt_by_state(
+        &self,
+        state_hash: &Sha256Hash,
+    ) -> impl Future<Output = Result<Option<Attempt>, StoreError>> + Send;
 
     /// The attempt that this cookie was set for, if it still waits for its callback.
     fn live_attempt_by_cookie(
@@ -110,10 +122,10 @@ pub trait Connections: Send + Sync {
     ) -> impl Future<Output = Result<Option<Connection>, StoreError>> + Send;
 }
 
-/// Everything that is kept.
-pub trait Store: IntegrationStore + Attempts + Connections + 'static {}
+/// Everything that is kept. Cheap to clone.
+pub trait Store: IntegrationStore + Attempts + Connections + Clone + 'static {}
 
-impl<S: IntegrationStore + Attempts + Connections + 'static> Store for S {}
+impl<S: IntegrationStore + Attempts + Connections + Clone + 'static> Store for S {}
 
 /// Sends a request to a provider's endpoint and brings back whatever it answers.
 pub trait TokenEndpoint: Send + Sync + 'static {

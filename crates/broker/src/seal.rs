@@ -178,7 +178,11 @@ impl Keyring {
         let (nonce, ciphertext) = body.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::NotSealed)?;
         let mut plain = ciphertext.to_vec();
         let opened = key
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(place.associated_data()), &mut plain)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(place.associated_data()),
+                &mut plain,
+            )
             .map_err(|_| OpenError::Tampered)?
             .len();
         plain.truncate(opened);
@@ -230,7 +234,10 @@ mod tests {
         }
         let mut bytes = sealed.as_bytes().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
-        assert_eq!(keyring.open(place(&["a"]), &Sealed::from_stored(bytes)).unwrap_err(), OpenError::Tampered);
+        assert_eq!(
+            keyring.open(place(&["a"]), &Sealed::from_stored(bytes)).unwrap_err(),
+            OpenError::Tampered
+        );
     }
 
     #[test]

@@ -1,7 +1,24 @@
-//! Token requests and answers as plain values, made and read by pure functions.
+//! Token requests and answers as plain values, made and read by pure functions (RFC 6749 4.1.3, 4.4, 5 and 6; RFC 7009).
 
-use handfast_protocol::Secret;
-use url::Url;
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use handfast_protocol::{OAuthErrorCode, Scopes, Secret, Timestamp};
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use crate::connection::TokenSet;
+use crate::{ClientAuthentication, Integration, Provider, TokenRequestShape};
+
+/// No access token is said to live longer: a hundred years.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// When an access token of unstated lifetime is renewed, if it can be. Most providers that do not say mean an hour.
+const UNSTATED_REFRESH_AFTER: Duration = Duration::from_secs(45 * 60);
+
+/// How long before its end an access token is renewed, at most.
+const LARGEST_MARGIN: Duration = Duration::from_secs(15 * 60);
 
 /// A request to a provider's endpoint, ready to be sent.
 #[derive(Clone, Debug)]
@@ -11,9 +28,9 @@ pub struct TokenRequest {
     /// Where to.
     pub url: Secret<Url>,
     /// Header fields, such as `Authorization`.
-    pub headers: Vec<(&'static str, Secret<String>)>,
-    /// The body.
-    pub body: Option<Secret<String>>,
+    pub headers: Vec<(String, Secret<String>)>,
+    /// The body; empty for a GET.
+    pub body: Secret<String>,
 }
 
 /// Whatever a provider's endpoint answered.
@@ -30,4 +47,258 @@ pub struct TokenAnswer {
 impl TokenAnswer {
     /// The largest answer that is read, in bytes.
     pub const MAX_BYTES: usize = 256 * 1024;
+}
+
+/// Why an answer brought no tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// RFC 6749 5.2, or what the provider says in its place.
+    #[error("the provider refused: {error}{}", description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    Refused {
+        /// The provider's own word, such as `invalid_grant`.
+        error: String,
+        /// `error_description`, or a sentence in its place.
+        description: Option<String>,
+    },
+    /// A server error, or a refusal for the moment.
+    #[error("the provider is unavailable (HTTP {0})")]
+    Unavailable(u16),
+    /// Not an answer that holds a token or an error.
+    #[error("the provider's answer (HTTP {0}) holds neither an access token nor an error")]
+    Unreadable(u16),
+}
+
+impl TokenError {
+    /// Whether the refresh token is refused for good (RFC 6749 5.2).
+    #[must_use]
+    pub fn is_invalid_grant(&self) -> bool {
+        matches!(self, Self::Refused { error, .. } if OAuthErrorCode::parse(error) == Some(OAuthErrorCode::InvalidGrant))
+    }
+}
+
+/// Redeems a code (RFC 6749 4.1.3), with the verifier where PKCE was used (RFC 7636 4.5).
+#[must_use]
+pub(crate) fn code_request(
+    integration: &Integration,
+    endpoint: Url,
+    code: &str,
+    redirect_uri: &str,
+    verifier: Option<&str>,
+) -> TokenRequest {
+    let provider = &integration.provider;
+    let mut params =
+        vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)];
+    params.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+    params.retain(|(name, _)| !provider.token_params_omitted.iter().any(|omitted| omitted == name));
+    token_request(integration, endpoint, &params, &provider.token_params)
+}
+
+/// Redeems a refresh token (RFC 6749 6).
+#[must_use]
+pub(crate) fn refresh_request(
+    integration: &Integration,
+    endpoint: Url,
+    refresh_token: &Secret<String>,
+) -> TokenRequest {
+    let params = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose().as_str())];
+    token_request(integration, endpoint, &params, &integration.provider.refresh_params)
+}
+
+/// Asks for a token in the client's own name (RFC 6749 4.4.2).
+#[must_use]
+pub(crate) fn client_credentials_request(integration: &Integration, endpoint: Url, scopes: &Scopes) -> TokenRequest {
+    let scope = scopes.join(integration.provider.scope_separator());
+    let mut params = vec![("grant_type", "client_credentials")];
+    if !scope.is_empty() {
+        params.push(("scope", &scope));
+    }
+    token_request(integration, endpoint, &params, &integration.provider.token_params)
+}
+
+/// Revokes a token (RFC 7009 2.1).
+#[must_use]
+pub(crate) fn revocation_request(
+    integration: &Integration,
+    endpoint: Url,
+    token: &Secret<String>,
+    hint: &str,
+) -> TokenRequest {
+    let params = [("token", token.expose().as_str()), ("token_type_hint", hint)];
+    token_request(integration, endpoint, &params, &BTreeMap::new())
+}
+
+fn token_request(
+    integration: &Integration,
+    mut endpoint: Url,
+    standard: &[(&str, &str)],
+    fixed: &BTreeMap<String, String>,
+) -> TokenRequest {
+    let provider = &integration.provider;
+    let secret = integration.client_secret.as_ref().map_or("", |secret| secret.expose());
+    let mut headers = vec![("accept".to_owned(), Secret::new("application/json".to_owned()))];
+    let mut params: Vec<(&str, &str)> =
+        standard.iter().map(|(name, value)| (provider.token_param_name(name), *value)).collect();
+    match provider.token_endpoint_auth_method {
+        ClientAuthentication::ClientSecretBasic => {
+            headers.push(("authorization".to_owned(), basic_authorization(&integration.client_id, secret)));
+        }
+        ClientAuthentication::ClientSecretPost => {
+            params.push((provider.token_param_name("client_id"), &integration.client_id));
+            if integration.client_secret.is_some() {
+                params.push((provider.token_param_name("client_secret"), secret));
+            }
+        }
+        ClientAuthentication::None => {
+            params.push((provider.token_param_name("client_id"), &integration.client_id))
+        }
+    }
+    params.extend(fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    for (name, value) in &provider.token_headers {
+        let value = value.replace("{client_id}", &integration.client_id).replace("{client_secret}", secret);
+        headers.push((name.to_lowercase(), Secret::new(value)));
+    }
+    let (method, content_type, body) = match provider.token_request {
+        TokenRequestShape::Form => ("POST", Some("application/x-www-form-urlencoded"), form_encode(&params)),
+        TokenRequestShape::Json => {
+            let object: Map<String, Value> =
+                params.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+            ("POST", Some("application/json"), Value::Object(object).to_string())
+        }
+        TokenRequestShape::Query => {
+            endpoint.query_pairs_mut().extend_pairs(&params);
+            ("GET", None, String::new())
+        }
+    };
+    if let Some(content_type) = content_type {
+        headers.push(("content-type".to_owned(), Secret::new(content_type.to_owned())));
+    }
+    TokenRequest { method, url: Secret::new(endpoint), headers, body: Secret::new(body) }
+}
+
+fn form_encode(params: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish()
+}
+
+/// RFC 6749 2.3.1: both halves are form-encoded before they are joined.
+fn basic_authorization(client_id: &str, client_secret: &str) -> Secret<String> {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(client_id), encode(client_secret));
+    Secret::new(format!("Basic {}", STANDARD.encode(pair)))
+}
+
+/// Reads a token answer (RFC 6749 5.1 and 5.2), wherever the provider puts its values.
+///
+/// # Errors
+/// The provider refused, is unavailable, or answered with something else.
+pub(crate) fn read_response(
+    provider: &Provider,
+    answer: &TokenAnswer,
+    now: Timestamp,
+) -> Result<TokenSet, TokenError> {
+    if answer.status == 429 || answer.status >= 500 {
+        return Err(TokenError::Unavailable(answer.status));
+    }
+    let body = read_body(answer).ok_or(TokenError::Unreadable(answer.status))?;
+    let text = |name: &str| {
+        let value = body.pointer(&provider.token_response_pointer(name))?;
+        value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let succeeded = (200..300).contains(&answer.status);
+    let Some(access_token) = text("access_token").filter(|_| succeeded) else {
+        return Err(read_refusal(&body).unwrap_or(TokenError::Unreadable(answer.status)));
+    };
+    let number = |name: &str| read_number(body.pointer(&provider.token_response_pointer(name))?);
+    let expires_at = number("expires_in")
+        .or(provider.access_token_lifetime)
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| now + Duration::from_secs(seconds).min(LONGEST_LIFETIME))
+        .or_else(|| {
+            let seconds =
+                provider.token_response.contains_key("expires_at").then(|| number("expires_at"))??;
+            Some(Timestamp::from_secs(i64::try_from(seconds).ok()?))
+        });
+    let granted_scopes =
+        body.pointer(&provider.token_response_pointer("scope")).and_then(|scope| match scope {
+            Value::String(text) => Some(Scopes::parse_separated(text, provider.scope_separator())),
+            Value::Array(list) => Some(list.iter().filter_map(Value::as_str).collect()),
+            _ => None,
+        });
+    Ok(TokenSet {
+        access_token: Secret::new(access_token),
+        token_type: text("token_type"),
+        refresh_token: text("refresh_token").map(Secret::new),
+        id_token: text("id_token").map(Secret::new),
+        issued_at: now,
+        expires_at,
+        granted_scopes,
+        raw: Secret::new(body),
+    })
+}
+
+/// From when on an access token is renewed before it is handed out.
+#[must_use]
+pub(crate) fn refresh_at(provider: &Provider, set: &TokenSet) -> Option<Timestamp> {
+    set.refresh_token.as_ref()?;
+    let Some(expires_at) = set.expires_at else {
+        return Some(set.issued_at + UNSTATED_REFRESH_AFTER);
+    };
+    let lifetime = expires_at.since(set.issued_at);
+    let margin =
+        provider.refresh_margin.map_or_else(|| LARGEST_MARGIN.min(lifetime / 5), Duration::from_secs);
+    Some(expires_at - margin)
+}
+
+/// JSON, or the form encoding that some providers answer with whatever `Accept` says.
+fn read_body(answer: &TokenAnswer) -> Option<Value> {
+    if let Ok(value @ Value::Object(_)) = serde_json::from_slice(answer.body.expose()) {
+        return Some(value);
+    }
+    let text = core::str::from_utf8(answer.body.expose()).ok()?;
+    let is_form = answer
+        .content_type
+        .as_deref()
+        .is_some_and(|name| name.contains("form-urlencoded") || name.contains("text/plain"));
+    if !is_form && !text.starts_with("access_token=") && !text.starts_with("error=") {
+        return None;
+    }
+    let pairs: Map<String, Value> = form_urlencoded::parse(text.as_bytes())
+        .map(|(name, value)| (name.into_owned(), Value::from(value)))
+        .collect();
+    Some(Value::Object(pairs))
+}
+
+/// RFC 6749 5.2, and the shapes that stand in its place: an object under `error`, a bare `message`.
+fn read_refusal(body: &Value) -> Option<TokenError> {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let error = text("/error")
+        .or_else(|| text("/error/code"))
+        .or_else(|| text("/error/type"))
+        .or_else(|| text("/errors/0/code"));
+    let description = [
+        "/error_description",
+        "/error/message",
+        "/error_message",
+        "/message",
+        "/errors/0/message",
+        "/detail",
+    ]
+    .into_iter()
+    .find_map(text);
+    if error.is_none() && description.is_none() {
+        return None;
+    }
+    Some(TokenError::Refused { error: error.unwrap_or_else(|| "error".to_owned()), description })
+}
+
+fn read_number(value: &Value) -> Option<u64> {
+    match value {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast saturates, and negatives read as zero"
+        )]
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(|seconds| seconds as u64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
 }

@@ -1,0 +1,545 @@
+//! Begins an attempt: from the start request to the authorization request (RFC 6749 4.1.1).
+
+use std::collections::BTreeMap;
+
+use handfast_protocol::{
+    AttemptId, AttemptSecret, Clock, CodeVerifier, ConfigKey, ConnectionId, ErrorCode, NameError,
+    PROTOCOL_VERSION, Randomness, Scopes, Secret, Sha256Hash, random_token,
+};
+use serde::{Deserialize, Serialize};
+use url::{Url, form_urlencoded};
+
+use crate::attempt::{
+    ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
+};
+use crate::{
+    AttemptCookie, Broker, CodeChallengeMethod, FindIntegrationError, Integration, ScopeEncoding, Store,
+    StoreError, TokenEndpoint, VariableError, VariableValues,
+};
+
+/// Parameters of the authorization request that nobody but us sets.
+const RESERVED_PARAMS: &[&str] = &[
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// A start request as it arrived: nothing in it has been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct StartForm<'a> {
+    /// The config key in the path.
+    pub config_key: &'a str,
+    /// The field `request`: JSON.
+    pub request: &'a Secret<String>,
+    /// The `Origin` that the browser states.
+    pub origin: Option<&'a str>,
+    /// The host (and port) that the browser asked.
+    pub host: Option<&'a str>,
+    /// Whether the browser says that this is not the top-level navigation it has to be.
+    pub is_foreign_fetch: bool,
+}
+
+/// A start by a GET, as published Pizzly clients make it.
+#[derive(Clone, Copy, Debug)]
+pub struct LegacyStart<'a> {
+    /// The config key in the path.
+    pub config_key: &'a str,
+    /// The parameter `connection_id`.
+    pub connection_id: Option<&'a str>,
+    /// The parameters `params[name]`.
+    pub params: &'a BTreeMap<String, String>,
+    /// The origin of the `Referer` that the browser states.
+    pub referer_origin: Option<&'a str>,
+    /// The host (and port) that the browser asked.
+    pub host: Option<&'a str>,
+}
+
+/// An attempt that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// The authorization request.
+    pub authorization_url: String,
+    /// Binds the browser.
+    pub cookie: AttemptCookie,
+    /// Whether the page must let go of its opener first, because the application's user chose the host it goes to.
+    pub drops_opener: bool,
+}
+
+/// A start that was refused, and what is known of it.
+#[derive(Debug)]
+pub struct RefusedStart {
+    /// Why.
+    pub error: BeginError,
+    /// Whom to tell, if the browser stated an origin.
+    pub origin: Option<String>,
+    /// Which attempt, if the request told.
+    pub attempt_id: Option<AttemptId>,
+    /// The config key, as it came.
+    pub config_key: String,
+    /// The connection id, as it came.
+    pub connection_id: String,
+}
+
+/// Why an attempt does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// The request cannot be read. The sentence names the field.
+    #[error("The start request cannot be read: {0}.")]
+    InvalidRequest(String),
+    /// Another version of the protocol.
+    #[error("The page speaks version {page} of the connect protocol, this server version {PROTOCOL_VERSION}: update {}.", if *page > u64::from(PROTOCOL_VERSION) { "the server" } else { "the package \"handfast\" in the page" })]
+    UnsupportedProtocol {
+        /// The page's version.
+        page: u64,
+    },
+    /// A name that cannot be one.
+    #[error("The {0}.")]
+    InvalidName(#[from] NameError),
+    /// No such integration.
+    #[error(
+        "There is no integration called \"{0}\" on this server. Create it with `handfast config create`, or correct the name in the page."
+    )]
+    UnknownIntegration(String),
+    /// The origin is not on the list.
+    #[error(
+        "The origin {origin} may not use the integration \"{config_key}\". Add it with `handfast config edit {config_key} --origin {origin}`."
+    )]
+    OriginNotAllowed {
+        /// The origin, or what stands in its place.
+        origin: String,
+        /// The integration.
+        config_key: ConfigKey,
+    },
+    /// Another name than `public_url`'s.
+    #[error(
+        "This server is reached as {expected}, but the page asked {found}. Use {expected} as the host in the page."
+    )]
+    WrongHost {
+        /// What `public_url` says.
+        expected: String,
+        /// What the browser asked.
+        found: String,
+    },
+    /// A connect token is needed, or does not hold.
+    #[error("The connect token does not hold: {0}.")]
+    InvalidConnectToken(&'static str),
+    /// The provider's variables.
+    #[error("A connect parameter is not acceptable: {0}.")]
+    InvalidParameter(#[from] VariableError),
+    /// An authorization parameter that nobody may set.
+    #[error("authorization_params: \"{0}\" is set by the server and cannot be chosen.")]
+    ReservedParameter(String),
+    /// The integration, or its provider's entry, is at fault.
+    #[error("The integration cannot be used: {0}.")]
+    InvalidIntegration(String),
+    /// The attempt's callback has come, or it is over.
+    #[error("This attempt has already been used. Please start again.")]
+    AlreadyUsed(Option<Outcome>),
+    /// GET does not start anything here.
+    #[error(
+        "The integration \"{0}\" does not let a link or an older client start. `handfast config edit {0} --legacy-start` allows it for published Pizzly clients."
+    )]
+    LegacyStartNotAllowed(ConfigKey),
+    /// A sealed value does not open.
+    #[error("The server cannot read its own secrets. Its log says more.")]
+    Unreadable(#[source] crate::OpenError),
+    /// The store failed.
+    #[error("The server cannot reach its database. Please try again.")]
+    Store(#[from] StoreError),
+}
+
+impl BeginError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidRequest(_) | Self::AlreadyUsed(_) | Self::LegacyStartNotAllowed(_) => {
+                ErrorCode::InvalidRequest
+            }
+            Self::UnsupportedProtocol { .. } => ErrorCode::UnsupportedProtocol,
+            Self::InvalidName(_) => ErrorCode::InvalidName,
+            Self::UnknownIntegration(_) => ErrorCode::UnknownIntegration,
+            Self::OriginNotAllowed { .. } => ErrorCode::OriginNotAllowed,
+            Self::WrongHost { .. } => ErrorCode::WrongHost,
+            Self::InvalidConnectToken(_) => ErrorCode::InvalidConnectToken,
+            Self::InvalidParameter(_) | Self::ReservedParameter(_) => ErrorCode::InvalidParameter,
+            Self::InvalidIntegration(_) => ErrorCode::InvalidIntegration,
+            Self::Unreadable(_) | Self::Store(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<FindIntegrationError> for BeginError {
+    fn from(error: FindIntegrationError) -> Self {
+        match error {
+            FindIntegrationError::Store(error) => Self::Store(error),
+            FindIntegrationError::Open { reason, .. } => Self::Unreadable(reason),
+            FindIntegrationError::Invalid { reason, .. } => Self::InvalidIntegration(reason.to_string()),
+        }
+    }
+}
+
+/// The JSON of a start request. It holds secrets, so it does not print.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartJson {
+    #[serde(rename = "protocol")]
+    _protocol: u64,
+    attempt_id: String,
+    attempt_secret: String,
+    connection_id: String,
+    #[serde(default)]
+    connect_token: Option<String>,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    #[serde(default)]
+    scopes: Option<Scopes>,
+    #[serde(default)]
+    authorization_params: BTreeMap<String, String>,
+    mode: Mode,
+    #[serde(default)]
+    return_to: Option<String>,
+}
+
+/// Where the attempt takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// In a window of its own, which closes.
+    Popup,
+    /// In the application's own tab, which comes back to `return_to`.
+    Redirect,
+}
+
+/// A start whose parts have been read.
+struct Start {
+    attempt_id: AttemptId,
+    attempt_secret: AttemptSecret,
+    request_hash: Sha256Hash,
+    connection_id: ConnectionId,
+    params: BTreeMap<String, String>,
+    scopes: Option<Scopes>,
+    authorization_params: BTreeMap<String, String>,
+    origin: String,
+    return_to: Option<String>,
+}
+
+/// What the callback needs; sealed between the two.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PendingDetails {
+    pub(crate) redirect_uri: String,
+    pub(crate) code_verifier: Option<String>,
+    pub(crate) requested_scopes: Scopes,
+    pub(crate) values: VariableValues,
+}
+
+impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
+    /// Begins an attempt by a start request.
+    ///
+    /// # Errors
+    /// The start is refused: nothing was asked of the provider, and the refusal is kept as the attempt's outcome.
+    pub async fn begin(&self, form: StartForm<'_>) -> Result<Begun, RefusedStart> {
+        // Read leniently first: a refusal is reported to its attempt even where something else cannot be read.
+        let hint: serde_json::Value = serde_json::from_str(form.request.expose()).unwrap_or_default();
+        let field = |name: &str| hint.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let attempt_id = AttemptId::parse(field("attempt_id")).ok();
+        let attempt_secret = AttemptSecret::parse(field("attempt_secret")).ok();
+        let error = match self.begin_posted(form, &hint).await {
+            Ok(begun) => return Ok(begun),
+            Err(error) => error,
+        };
+        let refused = RefusedStart {
+            origin: form.origin.map(str::to_owned),
+            attempt_id,
+            config_key: form.config_key.to_owned(),
+            connection_id: field("connection_id").to_owned(),
+            error,
+        };
+        self.keep_refusal(&refused, attempt_secret).await;
+        Err(refused)
+    }
+
+    async fn begin_posted(&self, form: StartForm<'_>, hint: &serde_json::Value) -> Result<Begun, BeginError> {
+        self.check_host(form.host)?;
+        if form.is_foreign_fetch {
+            return Err(BeginError::InvalidRequest("it must be a navigation of a whole window".to_owned()));
+        }
+        let page = hint.get("protocol").and_then(serde_json::Value::as_u64);
+        if let Some(page) = page.filter(|page| *page != u64::from(PROTOCOL_VERSION)) {
+            return Err(BeginError::UnsupportedProtocol { page });
+        }
+        let config_key = ConfigKey::parse(form.config_key)?;
+        let json: StartJson = serde_json::from_str(form.request.expose())
+            .map_err(|error| BeginError::InvalidRequest(format!("request: {error}")))?;
+        let integration = self.find_integration(&config_key).await?;
+        let origin = self.check_origin(&integration, form.origin)?;
+        if self.policy.connect_tokens_required && json.connect_token.is_none() {
+            return Err(BeginError::InvalidConnectToken(
+                "this server requires one from the application's backend",
+            ));
+        }
+        let return_to = check_return_to(json.mode, json.return_to, &origin)?;
+        let start = Start {
+            attempt_id: AttemptId::parse(&json.attempt_id)?,
+            attempt_secret: AttemptSecret::parse(&json.attempt_secret)?,
+            request_hash: Sha256Hash::of(form.request.expose()),
+            connection_id: ConnectionId::parse(&json.connection_id)?,
+            params: json.params,
+            scopes: json.scopes,
+            authorization_params: json.authorization_params,
+            origin,
+            return_to,
+        };
+        self.begin_attempt(&integration, start).await
+    }
+
+    /// Begins an attempt by a GET, where the integration lets published Pizzly clients do so.
+    ///
+    /// # Errors
+    /// The start is refused: nothing was asked of the provider.
+    pub async fn begin_legacy(&self, legacy: LegacyStart<'_>) -> Result<Begun, RefusedStart> {
+        self.begin_linked(legacy).await.map_err(|error| RefusedStart {
+            error,
+            origin: legacy.referer_origin.map(str::to_owned),
+            attempt_id: None,
+            config_key: legacy.config_key.to_owned(),
+            connection_id: legacy.connection_id.unwrap_or_default().to_owned(),
+        })
+    }
+
+    async fn begin_linked(&self, legacy: LegacyStart<'_>) -> Result<Begun, BeginError> {
+        self.check_host(legacy.host)?;
+        let integration = self.find_integration(&ConfigKey::parse(legacy.config_key)?).await?;
+        if !integration.legacy_start {
+            return Err(BeginError::LegacyStartNotAllowed(integration.config_key));
+        }
+        let origin = self.check_origin(&integration, legacy.referer_origin)?;
+        let connection_id = ConnectionId::parse(legacy.connection_id.unwrap_or_default())?;
+        let attempt_secret = random_token(&self.randomness);
+        let attempt_id = random_token(&self.randomness).into_exposed();
+        let start = Start {
+            attempt_id: AttemptId::parse(&attempt_id[..AttemptId::LEN])?,
+            attempt_secret: AttemptSecret::parse(attempt_secret.expose())?,
+            request_hash: Sha256Hash::of(attempt_secret.expose()),
+            connection_id,
+            params: legacy.params.clone(),
+            scopes: None,
+            authorization_params: BTreeMap::new(),
+            origin,
+            return_to: None,
+        };
+        self.begin_attempt(&integration, start).await
+    }
+
+    async fn begin_attempt(&self, integration: &Integration, start: Start) -> Result<Begun, BeginError> {
+        let provider = &integration.provider;
+        if let Some(name) =
+            start.authorization_params.keys().find(|name| RESERVED_PARAMS.contains(&name.as_str()))
+        {
+            return Err(BeginError::ReservedParameter(name.clone()));
+        }
+        let values = provider.variable_values(&start.params)?;
+        let endpoint = provider.authorization_endpoint(&values)?.ok_or_else(|| {
+            BeginError::InvalidIntegration("its provider has no authorization endpoint".to_owned())
+        })?;
+        let requested_scopes = requested_scopes(integration, start.scopes.as_ref());
+        let state = random_token(&self.randomness);
+        let state_hash = Sha256Hash::of(state.expose());
+        let verifier = (provider.code_challenge_method != CodeChallengeMethod::None)
+            .then(|| CodeVerifier::random(&self.randomness));
+        let redirect_uri = self.policy.address("/oauth/callback");
+        let authorization_url = authorization_request(&AuthorizationRequest {
+            integration,
+            endpoint,
+            redirect_uri: &redirect_uri,
+            state: &state,
+            verifier: verifier.as_ref(),
+            scopes: &requested_scopes,
+            extra: &start.authorization_params,
+        });
+        let cookie_value = random_token(&self.randomness);
+        let details = PendingDetails {
+            redirect_uri,
+            code_verifier: verifier.map(|verifier| verifier.expose().to_owned()),
+            requested_scopes,
+            values,
+        };
+        let now = self.clock.now();
+        let attempt = NewAttempt {
+            secret_hash: Sha256Hash::of(start.attempt_secret.expose()),
+            attempt_id: start.attempt_id,
+            request_hash: start.request_hash,
+            integration_id: integration.id.clone(),
+            config_key: integration.config_key.clone(),
+            connection_id: start.connection_id,
+            origin: start.origin,
+            return_to: start.return_to,
+            cookie_hash: Sha256Hash::of(cookie_value.expose()),
+            sealed_details: self.keyring.seal(
+                details_place(&[state_hash.as_str()]),
+                &serde_json::to_vec(&details).expect("details are plain data"),
+                &self.randomness,
+            ),
+            state_hash: state_hash.clone(),
+            created_at: now,
+            expires_at: now + ATTEMPT_LIFETIME,
+        };
+        if let Some(standing) = self.store.put_attempt(&attempt).await? {
+            let outcome = match standing.progress(now) {
+                Progress::Ended(outcome) => Some(outcome),
+                Progress::Pending | Progress::Taken(_) => None,
+            };
+            return Err(BeginError::AlreadyUsed(outcome));
+        }
+        Ok(Begun {
+            authorization_url,
+            cookie: AttemptCookie::new(&state_hash, cookie_value),
+            drops_opener: provider.has_free_host(),
+        })
+    }
+
+    async fn find_integration(&self, config_key: &ConfigKey) -> Result<Integration, BeginError> {
+        let found = self.integrations.integration(config_key).await?;
+        found.ok_or_else(|| BeginError::UnknownIntegration(config_key.to_string()))
+    }
+
+    fn check_origin(&self, integration: &Integration, origin: Option<&str>) -> Result<String, BeginError> {
+        let origin = origin.unwrap_or("null");
+        if self.policy.allows_origin(integration, origin) {
+            return Ok(origin.to_owned());
+        }
+        Err(BeginError::OriginNotAllowed {
+            origin: origin.to_owned(),
+            config_key: integration.config_key.clone(),
+        })
+    }
+
+    /// `localhost` and `127.0.0.1` do not share the cookie, so only the name of `public_url` will do.
+    fn check_host(&self, host: Option<&str>) -> Result<(), BeginError> {
+        let expected = &self.policy.public_url[url::Position::BeforeHost..url::Position::AfterPort];
+        let found = host.unwrap_or_default();
+        if found.eq_ignore_ascii_case(expected) {
+            return Ok(());
+        }
+        Err(BeginError::WrongHost {
+            expected: self.policy.public_url.origin().ascii_serialization(),
+            found: format!("{}://{found}", self.policy.public_url.scheme()),
+        })
+    }
+
+    async fn keep_refusal(&self, refused: &RefusedStart, attempt_secret: Option<AttemptSecret>) {
+        let (Some(attempt_id), Some(secret)) = (&refused.attempt_id, attempt_secret) else { return };
+        // An attempt that is over keeps the outcome it has.
+        if matches!(refused.error, BeginError::AlreadyUsed(_)) {
+            return;
+        }
+        let now = self.clock.now();
+        let attempt = RefusedAttempt {
+            secret_hash: Sha256Hash::of(secret.expose()),
+            attempt_id: attempt_id.clone(),
+            config_key: ConfigKey::parse(&refused.config_key).ok(),
+            connection_id: ConnectionId::parse(&refused.connection_id).ok(),
+            origin: refused.origin.clone().unwrap_or_default(),
+            outcome: Outcome::failed(refused.error.code(), refused.error.to_string()),
+            created_at: now,
+            expires_at: now + REFUSAL_LIFETIME,
+        };
+        // The page still gets the refusal by message where the store fails; the caller logs the refusal itself.
+        let _ = self.store.put_refused_attempt(&attempt).await;
+        self.waiters.wake(&attempt.secret_hash);
+    }
+}
+
+/// In redirect mode the browser goes back to an address of the very origin that started the attempt.
+fn check_return_to(
+    mode: Mode,
+    return_to: Option<String>,
+    origin: &str,
+) -> Result<Option<String>, BeginError> {
+    let refused = |problem: &str| BeginError::InvalidRequest(format!("return_to {problem}"));
+    match (mode, return_to) {
+        (Mode::Popup, None) => Ok(None),
+        (Mode::Popup, Some(_)) => Err(refused("belongs to mode \"redirect\"")),
+        (Mode::Redirect, None) => Err(refused("is missing: mode \"redirect\" has to know where to go on")),
+        (Mode::Redirect, Some(return_to)) => {
+            let url = Url::parse(&return_to).map_err(|_| refused("is not an absolute address"))?;
+            if url.origin().ascii_serialization() != origin || !matches!(url.scheme(), "http" | "https") {
+                return Err(refused("must be an address of the page's own origin"));
+            }
+            Ok(Some(url.into()))
+        }
+    }
+}
+
+/// What the page asked for, else the integration's own, else what the provider cannot do without.
+fn requested_scopes(integration: &Integration, asked: Option<&Scopes>) -> Scopes {
+    let chosen = asked.filter(|scopes| !scopes.is_empty()).unwrap_or(&integration.scopes);
+    let defaults = integration.provider.default_scopes.iter().map(String::as_str);
+    if chosen.is_empty() { defaults.collect() } else { chosen.clone() }
+}
+
+struct AuthorizationRequest<'a> {
+    integration: &'a Integration,
+    endpoint: Url,
+    redirect_uri: &'a str,
+    state: &'a Secret<String>,
+    verifier: Option<&'a CodeVerifier>,
+    scopes: &'a Scopes,
+    extra: &'a BTreeMap<String, String>,
+}
+
+/// RFC 6749 4.1.1, with PKCE (RFC 7636 4.3).
+fn authorization_request(request: &AuthorizationRequest<'_>) -> String {
+    let integration = request.integration;
+    let provider = &integration.provider;
+    let mut params: BTreeMap<&str, &str> = BTreeMap::new();
+    params.extend(provider.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    params.extend(request.extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    params.insert(provider.param_name("response_type"), "code");
+    params.insert(provider.param_name("client_id"), &integration.client_id);
+    params.insert(provider.param_name("redirect_uri"), request.redirect_uri);
+    params.insert(provider.param_name("state"), request.state.expose());
+    let challenge = request.verifier.map(|verifier| match provider.code_challenge_method {
+        CodeChallengeMethod::Plain => (verifier.expose().to_owned(), "plain"),
+        CodeChallengeMethod::S256 | CodeChallengeMethod::None => {
+            (verifier.challenge().as_str().to_owned(), "S256")
+        }
+    });
+    if let Some((challenge, method)) = &challenge {
+        params.insert("code_challenge", challenge);
+        params.insert("code_challenge_method", method);
+    }
+    let mut url = request.endpoint.clone();
+    url.query_pairs_mut().extend_pairs(params);
+    let mut text = String::from(url);
+    if !request.scopes.is_empty() {
+        let scope = request.scopes.join(provider.scope_separator());
+        text.push('&');
+        text.push_str(provider.param_name("scope"));
+        text.push('=');
+        match provider.scope_encoding {
+            ScopeEncoding::Percent => text.extend(form_urlencoded::byte_serialize(scope.as_bytes())),
+            ScopeEncoding::Literal => text.extend(scope.chars().map(literal_scope_char)),
+        }
+    }
+    text
+}
+
+/// What would end the parameter, or the URL, is escaped even where the provider wants scopes as they are.
+fn literal_scope_char(c: char) -> String {
+    if c.is_ascii_graphic()
+        && !matches!(c, '&' | '#' | '%' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+    {
+        return c.to_string();
+    }
+    let mut buffer = [0; 4];
+    c.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
