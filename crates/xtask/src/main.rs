@@ -1,6 +1,7 @@
 //! What a maintainer types: `cargo xtask test`, `cargo xtask demo`.
 
 mod demo;
+mod package;
 mod site;
 mod steps;
 mod test;
@@ -11,6 +12,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo [--port N] [--page-port N]   server, issuer and example page, ready to click
+  package                           the npm package, written to pkg/
   test [--quick]                    everything a change must pass; --quick leaves the browser matrix out
 ";
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["demo", options @ ..] => demo::run(options),
+        ["package"] => package::package().map(|folder| println!("the npm package stands in {}", folder.display())),
         ["test"] => test::run(test::Extent::Whole),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),

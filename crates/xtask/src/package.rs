@@ -1,22 +1,191 @@
 //! Builds the npm package into `pkg/`.
 
+use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// What building the package needs; whoever calls has seen to it that the first two exist.
-#[derive(Debug)]
-pub(crate) struct PackageTools {
-    /// The `wasm-pack` program.
-    pub(crate) wasm_pack: PathBuf,
-    /// The folder with the `wasm-bindgen` program whose version Cargo.lock names.
-    pub(crate) wasm_bindgen_bin: PathBuf,
-    /// Where tools from npm are kept between runs, one folder `<name>-<version>` each.
-    pub(crate) cache: PathBuf,
-}
+use anyhow::{Context as _, ensure};
+use xtask::{program, repository, target_folder, tools};
 
-/// Builds the npm package from the workspace at `root` and returns its folder, `<root>/pkg`.
+/// What every browser of the last years understands; `--all-features` would emit modules that they refuse.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-mutable-globals",
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+
+/// The script that drops Rust's panic messages from the module.
+const TRAP_PANICS: &str = include_str!("package/trap_panics.mjs");
+
+/// Builds the npm package and returns its folder, `pkg`.
 ///
 /// # Errors
-/// A step failed; the sentence says which one and what to do.
-pub(crate) fn package(root: &Path, tools: &PackageTools) -> anyhow::Result<PathBuf> {
-    anyhow::bail!("cannot package {} with {tools:?} yet", root.display())
+/// A step failed; the error says which one and what it said.
+pub(crate) fn package() -> anyhow::Result<PathBuf> {
+    let npm = tools::from_npm("package", &["binaryen@132.0.0", "esbuild@0.28.2"])?.join("node_modules");
+    let root = repository();
+    let build = target_folder().join("package");
+    let pkg = root.join("pkg");
+    fresh_folder(&build)?;
+
+    build_wasm(root, &build)?;
+    let wasm = shrink_wasm(&npm, &build)?;
+    copy_files(&root.join("pkg-template/src"), &build)?;
+    open_glue(&build.join("sdk.js"))?;
+    fs::write(build.join("wasm_latin1.js"), latin1_module(&wasm))?;
+    fs::write(build.join("wasm_base64.js"), base64_module(&wasm))?;
+
+    fresh_folder(&pkg)?;
+    let bundle = |entry: &str, output: &str, format: &str, bytes: &str| {
+        bundle(&npm, &build, &Bundle { entry, output: &pkg.join(output), format, bytes })
+    };
+    bundle("handfast.js", "handfast.js", "esm", "./wasm_latin1.js")?;
+    bundle("handfast.js", "handfast.cjs", "cjs", "./wasm_latin1.js")?;
+    // A classic script is read in the page's charset: nothing but ASCII.
+    bundle("script_tag.js", "handfast.global.js", "iife", "./wasm_base64.js")?;
+    write_types(root, &pkg)?;
+    write_metadata(root, &pkg)?;
+    Ok(pkg)
+}
+
+fn build_wasm(root: &Path, build: &Path) -> anyhow::Result<()> {
+    let mut wasm_pack = Command::new("wasm-pack");
+    wasm_pack
+        .args(["build", "--target", "web", "--profile", "sdk", "--no-pack", "--no-typescript", "--no-opt"])
+        .args(["--no-gitignore", "--mode", "no-install", "--out-name", "sdk", "--out-dir"])
+        .arg(build)
+        .arg(root)
+        .args(["--", "--package", "handfast", "--features", "npm"])
+        .env("PATH", tools::wasm_path()?)
+        .current_dir(root);
+    program::run(&mut wasm_pack).context("the SDK cannot be built").map(drop)
+}
+
+/// Traps instead of formatting panic messages nobody reads, then lets wasm-opt remove what that made unreachable.
+fn shrink_wasm(npm: &Path, build: &Path) -> anyhow::Result<Vec<u8>> {
+    let whole = build.join("sdk_bg.wasm");
+    let trapping = build.join("trapping.wasm");
+    let small = build.join("small.wasm");
+    let script = build.join("trap_panics.mjs");
+    fs::write(&script, TRAP_PANICS)?;
+    program::run(
+        Command::new("node").arg(&script).arg(npm.join("binaryen/index.js")).arg(&whole).arg(&trapping),
+    )
+    .context("panics cannot be taken out of the WebAssembly")?;
+    program::run(
+        Command::new(npm.join(".bin/wasm-opt"))
+            .args(["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features"])
+            .args(WASM_FEATURES)
+            .arg(&trapping)
+            .arg("-o")
+            .arg(&small),
+    )
+    .context("the WebAssembly cannot be shrunk")?;
+    Ok(fs::read(small)?)
+}
+
+/// Exports the two halves of wasm-bindgen's start, between which our own loader stands, instead of its own starts:
+/// those fetch a file by `import.meta.url`, which several bundlers take for an asset.
+fn open_glue(glue: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(glue)?;
+    let own = "export { initSync, __wbg_init as default };";
+    ensure!(text.contains(own), "wasm-bindgen's JavaScript ends otherwise than expected: {}", glue.display());
+    Ok(fs::write(
+        glue,
+        text.replace(own, "export { __wbg_get_imports as imports, __wbg_finalize_init as finish };"),
+    )?)
+}
+
+struct Bundle<'a> {
+    entry: &'a str,
+    output: &'a Path,
+    format: &'a str,
+    bytes: &'a str,
+}
+
+fn bundle(npm: &Path, build: &Path, bundle: &Bundle<'_>) -> anyhow::Result<()> {
+    let charset = if bundle.format == "iife" { "ascii" } else { "utf8" };
+    program::run(
+        Command::new(npm.join(".bin/esbuild"))
+            .args(["--bundle", "--minify", "--target=es2020", "--legal-comments=none", "--log-level=warning"])
+            .arg(format!("--charset={charset}"))
+            .arg(format!("--format={}", bundle.format))
+            .arg(format!("--alias:wasm-bytes={}", bundle.bytes))
+            .arg("--alias:handfast-start=./start_inlined.js")
+            .arg(format!("--outfile={}", bundle.output.display()))
+            .arg(bundle.entry)
+            .current_dir(build),
+    )
+    .context("the package cannot be bundled")
+    .map(drop)
+}
+
+/// A module whose string holds one character per byte: as UTF-8 it compresses far better than base64.
+fn latin1_module(wasm: &[u8]) -> String {
+    let mut text = String::from("export const wasmBytes = () => Uint8Array.from(\"");
+    for byte in wasm {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
+            0..0x20 | 0x7f => _ = write!(text, "\\x{byte:02x}"),
+            _ => text.push(char::from(*byte)),
+        }
+    }
+    text.push_str("\", (character) => character.charCodeAt(0));\n");
+    text
+}
+
+fn base64_module(wasm: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(wasm);
+    format!(
+        "export const wasmBytes = () => Uint8Array.from(atob(\"{text}\"), (character) => character.charCodeAt(0));\n"
+    )
+}
+
+/// The types, for both module systems, with the codes that the protocol crate lists.
+fn write_types(root: &Path, pkg: &Path) -> anyhow::Result<()> {
+    let template = fs::read_to_string(root.join("pkg-template/types/handfast.d.ts"))?;
+    let mut codes = String::new();
+    for code in handfast_protocol::ErrorCode::ALL {
+        _ = write!(codes, "\n  | '{code}'");
+    }
+    let types = template.replace("\n//ERROR_CODES", &format!("{codes};"));
+    for name in ["handfast.d.ts", "handfast.d.cts"] {
+        fs::write(pkg.join(name), &types)?;
+    }
+    Ok(())
+}
+
+fn write_metadata(root: &Path, pkg: &Path) -> anyhow::Result<()> {
+    let manifest = fs::read_to_string(root.join("pkg-template/package.json"))?;
+    ensure!(
+        manifest.contains("\"version\": \"0.0.0\""),
+        "pkg-template/package.json must say \"version\": \"0.0.0\""
+    );
+    let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
+    fs::write(pkg.join("package.json"), manifest.replace("\"version\": \"0.0.0\"", version))?;
+    fs::copy(root.join("pkg-template/README.md"), pkg.join("README.md"))?;
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        fs::copy(root.join(licence), pkg.join(licence))?;
+    }
+    Ok(())
+}
+
+fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn fresh_folder(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
 }
