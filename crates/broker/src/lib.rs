@@ -14,6 +14,7 @@ mod cookie;
 mod credential;
 mod disconnect;
 mod integration;
+mod oauth1;
 mod policy;
 mod ports;
 mod quirk;
@@ -51,6 +52,7 @@ pub use integration::{
     IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration,
     StoredIntegration, parse_origins,
 };
+pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::Quirk;
