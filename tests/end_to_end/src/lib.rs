@@ -1,1 +1,35 @@
-//! Real server, real issuer, real browser: what a user does, end to end.
+//! Real server, real issuer, real browser: what the scenarios in `tests/` are played with.
+
+pub mod application;
+pub mod browser;
+pub mod handfast;
+pub mod provider;
+pub mod published;
+pub mod world;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long anything may take that a person would wait for. Far more than it takes, so that a slow machine passes.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When [`PATIENCE`] is over, with `what` was waited for.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let began_at = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(began_at.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Prints a measured figure; the run collects these lines.
+pub fn figure(name: &str, value: impl std::fmt::Display) {
+    println!("figure: {name}: {value}");
+}

@@ -1,0 +1,260 @@
+//! A real browser with a fresh profile, driven by WebDriver: what a person sees and clicks.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WindowHandle};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use xtask::program::{self, Running};
+
+use crate::{PATIENCE, eventually};
+
+/// Which browser the scenarios are played in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Chromium, by its own driver.
+    Chromium,
+}
+
+/// A browser with a profile of its own; it ends, with all its processes, when this is dropped.
+pub struct Browser {
+    client: Client,
+    /// The window that shows the application.
+    application: WindowHandle,
+    _driver: Running,
+    _folder: TempDir,
+}
+
+impl Browser {
+    /// Starts the browser of this run.
+    ///
+    /// # Errors
+    /// When driver or browser do not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut command = program::family_bound_to_us("chromedriver");
+        command.arg("--port=0").env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = Running::start(&mut command)?;
+        let port = port_told(&mut driver, "started successfully on port ")?;
+
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": {
+                "args": [
+                    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",
+                    "--window-size=1000,800",
+                    format!("--user-data-dir={}", folder.path().join("profile").display()),
+                ],
+                // Chromium's driver allows every window; people's browsers do not.
+                "excludeSwitches": ["disable-popup-blocking"],
+            },
+        });
+        let Value::Object(capabilities) = capabilities else { bail!("capabilities are an object") };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .context("the browser does not start")?;
+        let application = client.window().await?;
+        Ok(Self { client, application, _driver: driver, _folder: folder })
+    }
+
+    /// The WebDriver client, for what has no verb here.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Opens an address in the application's window.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn open(&self, address: &str) -> anyhow::Result<()> {
+        self.to_application().await?;
+        Ok(self.client.goto(address).await?)
+    }
+
+    /// Opens the application's page and makes its `Handfast` for this server.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn open_application(&self, page: &str, server: &str) -> anyhow::Result<()> {
+        self.open(page).await?;
+        self.until("window.ready === true").await;
+        self.run("window.prepare(arguments[0])", &[json!(server)]).await?;
+        Ok(())
+    }
+
+    /// Clicks the application's button, which calls `connect`.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn connect(&self, config_key: &str, connection_id: &str) -> anyhow::Result<()> {
+        self.connect_with(config_key, connection_id, &json!({})).await
+    }
+
+    /// The same with options for `connect`.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn connect_with(
+        &self,
+        config_key: &str,
+        connection_id: &str,
+        options: &Value,
+    ) -> anyhow::Result<()> {
+        self.to_application().await?;
+        let ask = json!({"configKey": config_key, "connectionId": connection_id, "options": options});
+        self.run("window.ask = arguments[0]", &[ask]).await?;
+        self.click("#connect").await
+    }
+
+    /// Waits for the window that a click opened and goes there.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn to_popup(&self) -> anyhow::Result<WindowHandle> {
+        self.to_new_popup(&[]).await
+    }
+
+    /// The same where other such windows are open already.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn to_new_popup(&self, known: &[WindowHandle]) -> anyhow::Result<WindowHandle> {
+        let popup = eventually("a window opens", async || {
+            let windows = self.client.windows().await.ok()?;
+            windows.into_iter().find(|window| *window != self.application && !known.contains(window))
+        })
+        .await;
+        self.client.switch_to_window(popup.clone()).await?;
+        Ok(popup)
+    }
+
+    /// Goes to a window.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn to(&self, window: &WindowHandle) -> anyhow::Result<()> {
+        Ok(self.client.switch_to_window(window.clone()).await?)
+    }
+
+    /// Goes back to the application's window.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn to_application(&self) -> anyhow::Result<()> {
+        self.to(&self.application).await
+    }
+
+    /// How many windows are open.
+    ///
+    /// # Errors
+    /// When the browser cannot tell.
+    pub async fn windows(&self) -> anyhow::Result<usize> {
+        Ok(self.client.windows().await?.len())
+    }
+
+    /// Waits until only the application's window is left.
+    pub async fn until_popup_is_gone(&self) {
+        eventually("the window closes", async || (self.windows().await.ok()? == 1).then_some(())).await;
+    }
+
+    /// What came of the connect for this id: `{resolved: ..}` or `{rejected: ..}`.
+    ///
+    /// # Errors
+    /// When the application's window is gone.
+    pub async fn answer(&self, connection_id: &str) -> anyhow::Result<Value> {
+        self.to_application().await?;
+        let what = format!("the promise for {connection_id:?} settles");
+        let answer = eventually(&what, async || {
+            let answer =
+                self.run("return window.answers[arguments[0]] ?? null", &[json!(connection_id)]).await;
+            answer.ok().filter(|answer| !answer.is_null())
+        });
+        Ok(answer.await)
+    }
+
+    /// The code with which the connect for this id was rejected.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub async fn rejection(&self, connection_id: &str) -> anyhow::Result<String> {
+        let answer = self.answer(connection_id).await?;
+        let code =
+            answer["rejected"]["code"].as_str().with_context(|| format!("it was not rejected: {answer}"))?;
+        Ok(code.to_owned())
+    }
+
+    /// Waits for an element.
+    ///
+    /// # Errors
+    /// When it does not appear.
+    pub async fn element(&self, css: &str) -> anyhow::Result<Element> {
+        let found = self.client.wait().at_most(PATIENCE).every(Duration::from_millis(20));
+        match found.for_element(Locator::Css(css)).await {
+            Ok(element) => Ok(element),
+            Err(error) => {
+                let url = self.client.current_url().await;
+                let source = self.client.source().await.unwrap_or_default();
+                bail!("{css} does not appear on {url:?}: {error}\n{source}")
+            }
+        }
+    }
+
+    /// Clicks an element once it is there.
+    ///
+    /// # Errors
+    /// When it does not appear or cannot be clicked.
+    pub async fn click(&self, css: &str) -> anyhow::Result<()> {
+        Ok(self.element(css).await?.click().await?)
+    }
+
+    /// The text of the page, as a person reads it.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn text(&self) -> anyhow::Result<String> {
+        Ok(self.element("body").await?.text().await?)
+    }
+
+    /// Runs a script in the current window.
+    ///
+    /// # Errors
+    /// When the window is gone or the script throws.
+    pub async fn run(&self, script: &str, arguments: &[Value]) -> anyhow::Result<Value> {
+        Ok(self.client.execute(script, arguments.to_vec()).await?)
+    }
+
+    /// Waits until an expression is true in the current window.
+    pub async fn until(&self, expression: &str) {
+        let script = format!("return Boolean({expression})");
+        eventually(expression, async || (self.run(&script, &[]).await.ok()? == true).then_some(())).await;
+    }
+}
+
+/// Reads the port that a driver says it listens on.
+fn port_told(driver: &mut Running, words: &'static str) -> anyhow::Result<u16> {
+    let output = driver.child().stdout.take().context("the driver's output was asked for")?;
+    let (sender, ports) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once(words) {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                // Nobody may be waiting any more.
+                let _ = sender.send(digits);
+            }
+        }
+    });
+    let port = ports.recv_timeout(PATIENCE).context("the browser's driver does not start")?;
+    port.parse().context("the driver names its port")
+}
