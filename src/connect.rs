@@ -16,7 +16,7 @@ use crate::callback_listener::{self, Outcome};
 use crate::connect_error::ConnectError;
 use crate::host::Host;
 use crate::js::{set_property, text_property};
-use crate::options::{Mode, Options};
+use crate::options::{ConnectOptions, Mode};
 use crate::popup::Popup;
 use crate::{random, start_form};
 
@@ -40,7 +40,12 @@ thread_local! {
 /// Connects: opens the window before it returns, and promises the ids or a `ConnectError`.
 ///
 /// While an attempt for the same server and pair of names runs, focuses its window and returns its promise.
-pub(crate) fn connect(host: &Host, config_key: &str, connection_id: &JsValue, options: Options) -> Promise {
+pub(crate) fn connect(
+    host: &Host,
+    config_key: &str,
+    connection_id: &JsValue,
+    options: ConnectOptions,
+) -> Promise {
     let text = connection_id.as_string().unwrap_or_default();
     begin(host, config_key, connection_id, &text, options)
         .unwrap_or_else(|error| Promise::reject(&error.to_js(config_key, &text)))
@@ -90,7 +95,7 @@ fn begin(
     config_key: &str,
     connection_id: &JsValue,
     text: &str,
-    options: Options,
+    options: ConnectOptions,
 ) -> Result<Promise, ConnectError> {
     let config_key = ConfigKey::parse(config_key).map_err(invalid_name)?;
     let connection_id = ConnectionId::parse(text)
@@ -148,7 +153,7 @@ impl Attempt {
         names: (String, String),
         page: Window,
         popup: Popup,
-        options: Options,
+        options: ConnectOptions,
     ) -> Promise {
         let mut settle = None;
         let promise = Promise::new(&mut |resolve, reject| settle = Some((resolve, reject)));
@@ -183,7 +188,7 @@ impl Attempt {
             popup,
             listeners,
             _interval: Interval::new(TICK_MS, move || tick(())),
-            timeout: Some(Timeout::new(options.timeout_ms, move || time_out(()))),
+            timeout: Some(Timeout::new(options.timeout_ms.unsigned_abs(), move || time_out(()))),
             token: None,
             request: None,
             standing: Standing::Pending,
@@ -206,7 +211,7 @@ impl Attempt {
         move |value| then(&attempt, value)
     }
 
-    fn ask_token(self: &Rc<Self>, options: Options) {
+    fn ask_token(self: &Rc<Self>, options: ConnectOptions) {
         let Some(ask) = options.connect_token.dyn_ref::<Function>() else {
             let token = options.connect_token.clone();
             return self.start(&options, &token);
@@ -232,7 +237,7 @@ impl Attempt {
     }
 
     /// Submits the start request out of the blank window.
-    fn start(self: &Rc<Self>, options: &Options, token: &JsValue) {
+    fn start(self: &Rc<Self>, options: &ConnectOptions, token: &JsValue) {
         let Some(document) = self.document() else {
             return self.settle(Err(ConnectError::new(
                 ErrorCode::Sandboxed,
@@ -262,7 +267,7 @@ impl Attempt {
     }
 
     /// The start request as JSON; what is `undefined` is left out.
-    fn request(&self, options: &Options, token: &JsValue) -> String {
+    fn request(&self, options: &ConnectOptions, token: &JsValue) -> String {
         let request = Object::new();
         let mode = if options.mode == Mode::Redirect { "redirect" } else { "popup" };
         for (name, value) in [

@@ -5,9 +5,9 @@ use wasm_bindgen::JsValue;
 #[cfg(feature = "npm")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// An ending that is not success. The code stays text: a newer server may send one that this build does not know.
-#[derive(Clone)]
-pub(crate) struct ConnectError {
+/// Why a connect did not succeed. The code stays text: a newer server may send one that this build does not know.
+#[derive(Clone, Debug)]
+pub struct ConnectError {
     code: String,
     message: String,
 }
@@ -24,11 +24,37 @@ impl ConnectError {
         Self { code, message }
     }
 
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The code, if this release knows it.
+    #[must_use]
+    pub fn known_code(&self) -> Option<ErrorCode> {
+        ErrorCode::parse(&self.code)
+    }
+
+    /// A sentence that says what happened and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The JavaScript error for an attempt of these two names; both are empty where there was no attempt.
     pub(crate) fn to_js(&self, config_key: &str, connection_id: &str) -> JsValue {
         js_error(&self.code, &self.message, config_key, connection_id)
     }
 }
+
+impl core::fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl core::error::Error for ConnectError {}
 
 #[cfg(feature = "npm")]
 #[wasm_bindgen(raw_module = "./connect_error.js")]

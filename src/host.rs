@@ -5,7 +5,7 @@ use web_sys::Url;
 use crate::connect_error::ConnectError;
 
 /// An http or https address without query, fragment or user name, and without a slash at its end.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Host(String);
 
 impl Host {

@@ -8,6 +8,7 @@ mod attempt_status;
 mod callback_listener;
 mod connect;
 mod connect_error;
+mod handfast;
 mod host;
 mod js;
 #[cfg(feature = "npm")]
@@ -17,6 +18,11 @@ mod options;
 mod popup;
 mod random;
 mod start_form;
+
+pub use connect_error::ConnectError;
+pub use handfast::{Connected, Connecting, Handfast};
+pub use handfast_protocol::ErrorCode;
+pub use options::ConnectOptions;
 
 #[cfg(all(feature = "npm", target_arch = "wasm32"))]
 #[global_allocator]

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::host::Host;
-use crate::options::Options;
+use crate::options::ConnectOptions;
 
 /// Checks the server's address and returns it without the slash at its end; throws `invalid_host`.
 #[wasm_bindgen(js_name = parseHost)]
@@ -17,7 +17,7 @@ pub fn parse_host(host: &str) -> Result<String, JsValue> {
 #[wasm_bindgen]
 pub fn connect(host: &str, config_key: &JsValue, connection_id: &JsValue, options: &JsValue) -> Promise {
     let config_key = config_key.as_string().unwrap_or_default();
-    crate::connect::connect(&Host::parsed(host), &config_key, connection_id, Options::read(options))
+    crate::connect::connect(&Host::parsed(host), &config_key, connection_id, ConnectOptions::read(options))
 }
 
 /// Cancels what runs at `host`.
