@@ -34,7 +34,9 @@ pub use attempt::{
 };
 pub use attempt_status::{AttemptStatus, LONGEST_WAIT};
 pub use begin::{BeginError, Begun, LegacyStart, RefusedStart, StartForm};
-pub use callback_signature::{CallbackSignature, CallbackSignatureMethod};
+pub use callback_signature::{
+    CallbackSignature, CallbackSignatureError, CallbackSignatureMethod, verify_webhook_signature,
+};
 pub use catalog::{
     Catalog, CatalogError, ClientAuthentication, CodeChallengeMethod, Documentation, Evidence, Protocol,
     Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenRequestShape,

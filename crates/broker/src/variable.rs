@@ -364,3 +364,182 @@ impl<'de> Deserialize<'de> for UrlTemplate {
         Self::parse(&text).map_err(|problem| serde::de::Error::custom(format_args!("\"{text}\" {problem}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn variable(kind: VariableKind) -> Variable {
+        let (example, allowed): (&str, &[&str]) = match kind {
+            VariableKind::DnsLabel => ("my-store", &[]),
+            VariableKind::Host => ("shop.example.com", &[]),
+            VariableKind::Region => ("eu", &["eu", "us"]),
+            VariableKind::PathSegment => ("common", &[]),
+        };
+        Variable {
+            kind,
+            example: example.to_owned(),
+            label: None,
+            default: None,
+            allowed: allowed.iter().map(ToString::to_string).collect(),
+            suffix: None,
+            callback_param: None,
+        }
+    }
+
+    fn shop() -> Variable {
+        Variable { suffix: Some(".myshopify.com".to_owned()), ..variable(VariableKind::DnsLabel) }
+    }
+
+    const KINDS: [VariableKind; 4] =
+        [VariableKind::DnsLabel, VariableKind::Host, VariableKind::Region, VariableKind::PathSegment];
+
+    #[test]
+    fn hostile_values_are_refused_by_a_sentence_with_the_name_and_a_good_value() {
+        let long = "a".repeat(10_000);
+        let hostile = [
+            "evil.test/#",
+            "a@b",
+            "..",
+            ".",
+            "%2f",
+            "%2e%2e",
+            "a%00",
+            "\u{440}aypal",
+            "ex\u{e4}mple.com",
+            "\u{ff21}.com",
+            "a\u{2024}b",
+            "a\\b.test",
+            "a b",
+            "a\tb",
+            "a\nb",
+            "a?b",
+            "a#b",
+            "a:b@c.test",
+            "evil.test:8443",
+            "[::1]",
+            "http://evil.test",
+            "https://user@evil.test/",
+            "javascript:alert(1)",
+            "'\"<script>",
+            "{shop}",
+            "",
+            "  ",
+            &long,
+        ];
+        for kind in KINDS {
+            let variable = variable(kind);
+            for value in hostile {
+                let error = variable.parse("shop", value).unwrap_err();
+                assert_eq!(error.variable(), "shop", "{kind:?} {value:?}");
+                let sentence = error.to_string();
+                assert!(sentence.contains("\"shop\"") && sentence.contains(&variable.example), "{sentence}");
+            }
+            assert_eq!(variable.parse("shop", &variable.example).unwrap(), variable.example);
+        }
+    }
+
+    #[test]
+    fn a_host_is_no_address_and_lies_where_it_may() {
+        let free = variable(VariableKind::Host);
+        for address in ["127.0.0.1", "0x7f.1", "2130706433", "10.1", "localhost", "a.1", "a.b.0x7f"] {
+            assert!(free.parse("host", address).is_err(), "{address}");
+        }
+        let narrow = Variable { allowed: vec!["zoho.eu".to_owned()], ..free };
+        assert_eq!(narrow.parse("host", "Accounts.Zoho.eu").unwrap(), "accounts.zoho.eu");
+        assert_eq!(narrow.parse("host", "https://accounts.zoho.eu/").unwrap(), "accounts.zoho.eu");
+        assert_eq!(narrow.parse("host", "zoho.eu").unwrap(), "zoho.eu");
+        for elsewhere in ["evilzoho.eu", "zoho.eu.evil.test", "zoho.com"] {
+            assert!(narrow.parse("host", elsewhere).is_err(), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn shop_names_are_read_as_the_published_library_reads_them() {
+        #[derive(Deserialize)]
+        struct Vectors {
+            shop_names: Vec<Vector>,
+        }
+        #[derive(Deserialize)]
+        struct Vector {
+            input: String,
+            result: Option<String>,
+        }
+        let vectors: Vectors =
+            serde_json::from_str(include_str!("../tests/vectors/signed-callbacks.json")).unwrap();
+        for Vector { input, result } in vectors.shop_names {
+            // The library completes any single word; a host that is not a shop's is refused by both.
+            let read = shop().parse("shop", &input).ok().map(|label| format!("{label}.myshopify.com"));
+            assert_eq!(read, result, "{input}");
+        }
+        assert!(shop().parse("shop", "a").is_err(), "a shop's name has two characters at least");
+    }
+
+    #[test]
+    fn what_the_callback_says_must_be_what_was_asked_for() {
+        let variables = BTreeMap::from([(
+            "shop".to_owned(),
+            Variable { callback_param: Some("shop".to_owned()), ..shop() },
+        )]);
+        let given = BTreeMap::from([("shop".to_owned(), "My-Store".to_owned())]);
+        let asked = VariableValues::parse(&variables, &given).unwrap();
+        let answer = |shop: &str| {
+            let shop = shop.to_owned();
+            asked.clone().with_callback(&variables, move |_| Some(shop.clone()))
+        };
+        assert_eq!(answer("my-store.myshopify.com").unwrap().find("shop"), Some("my-store"));
+        assert!(matches!(answer("other.myshopify.com"), Err(VariableError::Changed { .. })));
+        assert!(matches!(answer("my-store.evil.test"), Err(VariableError::Refused { .. })));
+        let open = VariableValues::default()
+            .with_callback(&variables, |_| Some("new-store.myshopify.com".to_owned()));
+        assert_eq!(open.unwrap().find("shop"), Some("new-store"));
+    }
+
+    #[test]
+    fn a_missing_value_is_asked_for_by_name() {
+        let template = UrlTemplate::parse("https://{shop}.example.com/authorize").unwrap();
+        let variables = BTreeMap::from([("shop".to_owned(), shop())]);
+        let error = template.expand(&variables, &VariableValues::default()).unwrap_err();
+        assert!(error.to_string().starts_with("\"shop\" is missing"), "{error}");
+        let unknown = BTreeMap::from([("sohp".to_owned(), "x".to_owned())]);
+        let error = VariableValues::parse(&variables, &unknown).unwrap_err();
+        assert_eq!(error, VariableError::Unknown { variable: "sohp".to_owned() });
+    }
+
+    #[test]
+    fn templates_are_https_and_bare() {
+        for bad in [
+            "http://example.com/token",
+            "https://user@example.com/",
+            "https://example.com/#x",
+            "https://example.com/{a",
+            "ftp://example.com",
+            "/token",
+        ] {
+            assert!(UrlTemplate::parse(bad).is_err(), "{bad}");
+        }
+        for good in
+            ["https://{a}.example.com/{b}/token?c=d", "http://127.0.0.1:8080/token", "http://localhost/token"]
+        {
+            assert!(UrlTemplate::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_reaches_another_host(value in ".{0,64}") {
+            let template = UrlTemplate::parse("https://{v}.example.com/{v}/token").unwrap();
+            for kind in [VariableKind::DnsLabel, VariableKind::Region] {
+                let variables = BTreeMap::from([("v".to_owned(), variable(kind))]);
+                let given = BTreeMap::from([("v".to_owned(), value.clone())]);
+                if let Ok(values) = VariableValues::parse(&variables, &given) {
+                    let url = template.expand(&variables, &values).unwrap();
+                    prop_assert!(url.host_str().unwrap().ends_with(".example.com"));
+                    prop_assert!(url.path().ends_with("/token") && url.query().is_none());
+                }
+            }
+        }
+    }
+}
