@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use handfast_protocol::{AttemptId, ConfigKey, ConnectionId, ErrorCode, Sha256Hash, Timestamp};
 
-use crate::seal::{Place, Sealed};
+use handfast_protocol::{Place, Sealed};
 
 /// How long the user has at the provider, from the start request to the callback.
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_secs(600);

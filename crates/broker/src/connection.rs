@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::seal::{Place, Sealed};
+use handfast_protocol::{Place, Sealed};
 
 /// Names a connection's row, also before it exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

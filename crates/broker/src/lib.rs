@@ -18,7 +18,6 @@ mod oauth1;
 mod policy;
 mod ports;
 mod quirk;
-mod seal;
 mod token_endpoint;
 mod variable;
 mod waiters;
@@ -58,7 +57,7 @@ pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::Quirk;
-pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
+pub use handfast_protocol::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
 pub use token_endpoint::{TokenAnswer, TokenError, TokenRequest};
 pub use variable::{UrlTemplate, Variable, VariableError, VariableKind, VariableValues};
 

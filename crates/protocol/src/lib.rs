@@ -32,6 +32,6 @@ pub use pkce::{CodeChallenge, CodeVerifier};
 pub use ports::{Clock, Randomness};
 pub use scope::Scopes;
 #[cfg(feature = "crypto")]
-pub use seal::{SealError, SealingKeys};
+pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
 pub use secret::Secret;
 pub use timestamp::Timestamp;

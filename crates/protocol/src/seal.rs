@@ -1,188 +1,260 @@
-//! Sealing at rest: AES-256-GCM bound to the row it belongs to, with the id of its key in front.
+//! Seals what must not lie in the database in the clear, bound to the row it belongs to.
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest,
-};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest;
 
 use crate::{Randomness, Secret};
 
-const KEY_LEN: usize = 32;
-const KEY_ID_LEN: usize = 8;
+/// The first byte of every sealed value; another one would mean another layout.
+const LAYOUT: u8 = 1;
+const KEY_ID_LEN: usize = 4;
+const HEADER_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 
-/// The keys that seal what is stored: the newest seals, every one opens.
-pub struct SealingKeys(Vec<SealingKey>);
+/// A sealed value: layout (1 byte), key id (4), nonce (12), AES-256-GCM ciphertext and tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sealed(Vec<u8>);
 
-struct SealingKey {
-    id: [u8; KEY_ID_LEN],
-    key: LessSafeKey,
-}
+impl Sealed {
+    /// Takes a value back from where it was stored.
+    #[must_use]
+    pub const fn from_stored(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
 
-/// Why a sealed value, or a list of sealing keys, cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SealError {
-    /// A line of the key list is not 43 characters of base64url, or there is none.
-    NotAKey,
-    /// The value is too short to have been sealed by us.
-    NotSealed,
-    /// None of our keys has the id the value names.
-    UnknownKey,
-    /// The value was changed, or belongs to another row.
-    WrongPlace,
-}
+    /// The bytes that are stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 
-impl core::fmt::Display for SealError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::NotAKey => "a sealing key must be 256 random bits as 43 characters of base64url",
-            Self::NotSealed => "the stored value was never sealed",
-            Self::UnknownKey => "the key that sealed this value is not among the sealing keys; restore it",
-            Self::WrongPlace => "the sealed value was changed or belongs to another row",
-        })
+    /// Which key sealed it; `None` if the bytes were never sealed by us.
+    #[must_use]
+    pub fn key_id(&self) -> Option<KeyId> {
+        let (&layout, rest) = self.0.split_first()?;
+        let id = rest.first_chunk::<KEY_ID_LEN>()?;
+        (layout == LAYOUT).then_some(KeyId(*id))
     }
 }
 
-impl core::error::Error for SealError {}
+/// Names a sealing key without revealing it: the first four bytes of its SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct KeyId([u8; KEY_ID_LEN]);
 
-impl SealingKeys {
-    /// Reads keys, newest first, one a line: 256 bits as 43 characters of base64url. Empty lines are skipped.
+impl KeyId {
+    /// The header that every value sealed by this key begins with.
+    #[must_use]
+    pub fn header(self) -> Vec<u8> {
+        [&[LAYOUT], self.0.as_slice()].concat()
+    }
+}
+
+impl core::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Where a sealed value lives. A value copied to another table, column or row does not open there.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// What names the row and is known before the insert.
+    pub key: &'a [&'a str],
+}
+
+impl Place<'_> {
+    /// Each part is preceded by its length, so that no two places read alike.
+    fn associated_data(&self) -> Vec<u8> {
+        let mut data = Vec::with_capacity(128);
+        for part in [self.table, self.column].into_iter().chain(self.key.iter().copied()) {
+            data.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            data.extend_from_slice(part.as_bytes());
+        }
+        data
+    }
+}
+
+/// Why a sealed value does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The bytes are too short or of another layout.
+    #[error("a stored value is not a sealed one")]
+    NotSealed,
+    /// The key ring lacks the key.
+    #[error("a stored value is sealed with key {0}, which the key file does not hold")]
+    UnknownKey(KeyId),
+    /// The bytes were changed, or moved from another place.
+    #[error("a stored value was changed, or belongs to another row")]
+    Tampered,
+}
+
+/// Why a text is not a key ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// No key at all.
+    #[error("there is no key in it")]
+    Empty,
+    /// A line is not 32 bytes in base64url.
+    #[error("line {0} is not a key: 32 bytes as 43 characters of base64url")]
+    BadLine(usize),
+}
+
+/// The keys that open sealed values. The last one seals.
+pub struct Keyring {
+    keys: Vec<(KeyId, LessSafeKey)>,
+}
+
+impl core::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
+    }
+}
+
+impl Keyring {
+    /// Reads a key file: one key a line as base64url, the newest last; empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// [`SealError::NotAKey`].
-    pub fn parse(text: &Secret<String>) -> Result<Self, SealError> {
-        let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
-        let keys = lines.map(SealingKey::parse).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() { Err(SealError::NotAKey) } else { Ok(Self(keys)) }
+    /// Names the first line that is not a key.
+    pub fn parse(text: &str) -> Result<Self, KeyringError> {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let mut keys = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let bytes = URL_SAFE_NO_PAD.decode(line).map_err(|_| KeyringError::BadLine(index + 1))?;
+            let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KeyringError::BadLine(index + 1))?;
+            keys.push((key_id(&bytes), LessSafeKey::new(key)));
+        }
+        if keys.is_empty() { Err(KeyringError::Empty) } else { Ok(Self { keys }) }
     }
 
-    /// The id of the key that seals, as 16 hexadecimal digits.
-    #[must_use]
-    pub fn newest_id(&self) -> String {
-        use core::fmt::Write;
-        self.0[0].id.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    /// The ids of the keys, the newest last.
+    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
+        self.keys.iter().map(|(id, _)| *id)
     }
 
-    /// Whether `sealed` was sealed by the newest key.
+    /// The key that seals.
     #[must_use]
-    pub fn is_newest(&self, sealed: &[u8]) -> bool {
-        sealed.starts_with(&self.0[0].id)
+    pub fn newest(&self) -> KeyId {
+        self.newest_key().0
     }
 
-    /// Seals `plaintext` for the place that `associated_data` names: table, column and the row's key, each part
-    /// framed by its length, so that no two places read alike.
-    ///
-    /// # Panics
-    /// Never: AES-256-GCM seals every text that fits in memory.
-    #[must_use]
-    pub fn seal(&self, plaintext: &[u8], associated_data: &[&str], randomness: &impl Randomness) -> Vec<u8> {
-        let SealingKey { id, key } = &self.0[0];
+    fn newest_key(&self) -> &(KeyId, LessSafeKey) {
+        self.keys.last().expect("a key ring is never made empty")
+    }
+
+    /// Seals `plain` for `place`.
+    pub fn seal(&self, place: Place<'_>, plain: &[u8], randomness: &impl Randomness) -> Sealed {
+        let (id, key) = self.newest_key();
         let mut nonce = [0; NONCE_LEN];
         randomness.fill(&mut nonce);
-        let mut ciphertext = plaintext.to_vec();
-        key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(frame(associated_data)),
-            &mut ciphertext,
-        )
-        .expect("AES-256-GCM seals every text that fits in memory");
-        [id.as_slice(), &nonce, &ciphertext].concat()
+        let mut bytes = Vec::with_capacity(HEADER_LEN + plain.len() + AES_256_GCM.tag_len());
+        bytes.extend_from_slice(&id.header());
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(plain);
+        let tag = key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(place.associated_data()),
+                &mut bytes[HEADER_LEN..],
+            )
+            .expect("AES-GCM seals any text shorter than 64 GiB");
+        bytes.extend_from_slice(tag.as_ref());
+        Sealed(bytes)
     }
 
-    /// Opens what [`Self::seal`] sealed for the same place.
+    /// Opens a value that was sealed for `place`.
     ///
     /// # Errors
-    /// [`SealError::NotSealed`], [`SealError::UnknownKey`] or [`SealError::WrongPlace`].
-    pub fn open(&self, sealed: &[u8], associated_data: &[&str]) -> Result<Secret<Vec<u8>>, SealError> {
-        let (id, rest) = sealed.split_at_checked(KEY_ID_LEN).ok_or(SealError::NotSealed)?;
-        let (nonce, ciphertext) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::NotSealed)?;
-        let SealingKey { key, .. } = self.0.iter().find(|key| key.id == id).ok_or(SealError::UnknownKey)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::NotSealed)?;
-        let mut text = ciphertext.to_vec();
-        let length = key
-            .open_in_place(nonce, Aad::from(frame(associated_data)), &mut text)
-            .map_err(|_| SealError::WrongPlace)?
+    /// The key is missing, or the value is not what was sealed there.
+    pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Secret<Vec<u8>>, OpenError> {
+        let id = sealed.key_id().ok_or(OpenError::NotSealed)?;
+        let (_, key) = self.keys.iter().find(|(own, _)| *own == id).ok_or(OpenError::UnknownKey(id))?;
+        let body = sealed.0.get(1 + KEY_ID_LEN..).ok_or(OpenError::NotSealed)?;
+        let (nonce, ciphertext) = body.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::NotSealed)?;
+        let mut plain = ciphertext.to_vec();
+        let opened = key
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(place.associated_data()),
+                &mut plain,
+            )
+            .map_err(|_| OpenError::Tampered)?
             .len();
-        text.truncate(length);
-        Ok(Secret::new(text))
+        plain.truncate(opened);
+        Ok(Secret::new(plain))
     }
 }
 
-impl core::fmt::Debug for SealingKeys {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "SealingKeys({} keys, newest {})", self.0.len(), self.newest_id())
-    }
-}
-
-impl SealingKey {
-    fn parse(line: &str) -> Result<Self, SealError> {
-        let bytes = URL_SAFE_NO_PAD.decode(line).map_err(|_| SealError::NotAKey)?;
-        if bytes.len() != KEY_LEN {
-            return Err(SealError::NotAKey);
-        }
-        let hash = digest::digest(&digest::SHA256, &[b"handfast sealing key id:", bytes.as_slice()].concat());
-        let mut id = [0; KEY_ID_LEN];
-        id.copy_from_slice(&hash.as_ref()[..KEY_ID_LEN]);
-        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::NotAKey)?;
-        Ok(Self { id, key: LessSafeKey::new(key) })
-    }
-}
-
-fn frame(parts: &[&str]) -> Vec<u8> {
-    parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat()).collect()
+fn key_id(key: &[u8]) -> KeyId {
+    let hash = digest::digest(&digest::SHA256, key);
+    KeyId(*hash.as_ref().first_chunk().expect("SHA-256 is longer than a key id"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random_token;
 
-    struct SystemRandomness;
+    struct Counting;
 
-    impl Randomness for SystemRandomness {
+    impl Randomness for Counting {
         fn fill(&self, bytes: &mut [u8]) {
-            aws_lc_rs::rand::fill(bytes).unwrap();
+            bytes.fill(7);
         }
     }
 
-    fn keys(lines: &[&Secret<String>]) -> SealingKeys {
-        let text = lines.iter().map(|line| line.expose().as_str()).collect::<Vec<_>>().join("\n");
-        SealingKeys::parse(&Secret::new(text)).unwrap()
+    const OLD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    const NEW: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+
+    fn place<'a>(key: &'a [&'a str]) -> Place<'a> {
+        Place { table: "connections", column: "sealed_credentials", key }
     }
 
     #[test]
-    fn a_sealed_value_opens_in_its_own_row_only() {
-        let keys = keys(&[&random_token(&SystemRandomness)]);
-        let sealed = keys.seal(b"hush", &["connections", "token", "a", "b"], &SystemRandomness);
-        assert_eq!(keys.open(&sealed, &["connections", "token", "a", "b"]).unwrap().expose(), b"hush");
+    fn a_sealed_value_opens_in_its_own_place_only() {
+        let keyring = Keyring::parse(OLD).unwrap();
+        let sealed = keyring.seal(place(&["a", "bc"]), b"token", &Counting);
+        assert_eq!(keyring.open(place(&["a", "bc"]), &sealed).unwrap().expose(), b"token");
+        assert_eq!(keyring.open(place(&["ab", "c"]), &sealed).unwrap_err(), OpenError::Tampered);
+        let elsewhere = Place { table: "connections", column: "other", key: &["a", "bc"] };
+        assert_eq!(keyring.open(elsewhere, &sealed).unwrap_err(), OpenError::Tampered);
+    }
+
+    #[test]
+    fn a_changed_or_cut_value_does_not_open() {
+        let keyring = Keyring::parse(OLD).unwrap();
+        let sealed = keyring.seal(place(&["a"]), b"token", &Counting);
+        for len in 0..sealed.as_bytes().len() {
+            let cut = Sealed::from_stored(sealed.as_bytes()[..len].to_vec());
+            assert!(keyring.open(place(&["a"]), &cut).is_err(), "{len}");
+        }
+        let mut bytes = sealed.as_bytes().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
         assert_eq!(
-            keys.open(&sealed, &["connections", "token", "ab", ""]).unwrap_err(),
-            SealError::WrongPlace
+            keyring.open(place(&["a"]), &Sealed::from_stored(bytes)).unwrap_err(),
+            OpenError::Tampered
         );
-        assert_eq!(keys.open(b"short", &[]).unwrap_err(), SealError::NotSealed);
-        assert!(!sealed.windows(4).any(|window| window == b"hush"));
     }
 
     #[test]
-    fn an_older_key_still_opens_and_the_newest_seals() {
-        let (old, new) = (random_token(&SystemRandomness), random_token(&SystemRandomness));
-        let before = keys(&[&old]);
-        let sealed = before.seal(b"hush", &["row"], &SystemRandomness);
-        let after = keys(&[&new, &old]);
-        assert_eq!(after.open(&sealed, &["row"]).unwrap().expose(), b"hush");
-        assert!(!after.is_newest(&sealed));
-        let resealed = after.seal(b"hush", &["row"], &SystemRandomness);
-        assert!(after.is_newest(&resealed));
-        assert_eq!(before.open(&resealed, &["row"]).unwrap_err(), SealError::UnknownKey);
+    fn the_newest_key_seals_and_older_ones_still_open() {
+        let before = Keyring::parse(OLD).unwrap();
+        let sealed = before.seal(place(&["a"]), b"token", &Counting);
+        let after = Keyring::parse(&format!("# keys\n{OLD}\n\n{NEW}\n")).unwrap();
+        assert_eq!(after.open(place(&["a"]), &sealed).unwrap().expose(), b"token");
+        let resealed = after.seal(place(&["a"]), b"token", &Counting);
+        assert_ne!(resealed.key_id(), sealed.key_id());
+        assert!(matches!(before.open(place(&["a"]), &resealed), Err(OpenError::UnknownKey(_))));
     }
 
     #[test]
-    fn a_list_without_a_whole_key_is_refused() {
-        for bad in ["", "\n", "AAAA", &"!".repeat(43)] {
-            assert_eq!(SealingKeys::parse(&Secret::new(bad.to_owned())).unwrap_err(), SealError::NotAKey);
-        }
+    fn a_bad_key_file_names_the_line() {
+        assert_eq!(Keyring::parse("\n").unwrap_err(), KeyringError::Empty);
+        assert_eq!(Keyring::parse(&format!("{OLD}\nshort")).unwrap_err(), KeyringError::BadLine(2));
     }
 }
