@@ -257,7 +257,10 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         let refresh_token = old.refresh_token.as_ref().ok_or_else(|| {
             RefreshError::InvalidIntegration("the connection has no refresh token".to_owned())
         })?;
-        let answer = self.token_endpoint.send(refresh_request(integration, endpoint, refresh_token)).await?;
+        let client = integration
+            .as_token_client(&values, self.clock.now())
+            .map_err(|error| RefreshError::InvalidIntegration(error.to_string()))?;
+        let answer = self.token_endpoint.send(refresh_request(&client, endpoint, refresh_token)).await?;
         Ok(read_response(provider, &answer, self.clock.now())?)
     }
 

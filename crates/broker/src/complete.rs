@@ -1,5 +1,6 @@
 //! Completes an attempt: from the authorization response (RFC 6749 4.1.2) to a stored connection.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,7 +15,7 @@ use crate::connection::{ConnectionKey, Credentials, NewConnection, TokenSet, cre
 use crate::cookie;
 use crate::token_endpoint::{TokenError, code_request, read_response, refresh_at};
 use crate::{
-    Broker, FindIntegrationError, Integration, SendError, Store, StoreError, TokenEndpoint, VariableError,
+    Broker, CallbackSignatureError, FindIntegrationError, Integration, QuirkError, SendError, Store, StoreError, TokenEndpoint, VariableError,
 };
 
 /// An authorization response as it arrived: nothing in it has been checked.
@@ -93,8 +94,8 @@ pub enum CompleteError {
     #[error("The answer came to another integration's address than the one that was asked.")]
     WrongRedirectUri,
     /// The provider's signature on the callback does not hold.
-    #[error("The provider's signature on its answer does not hold.")]
-    InvalidSignature,
+    #[error("The answer is not believed: {0}.")]
+    InvalidSignature(#[from] CallbackSignatureError),
     /// The callback speaks of another value of a variable.
     #[error("The provider's answer does not fit the request: {0}.")]
     Variable(#[from] VariableError),
@@ -104,6 +105,9 @@ pub enum CompleteError {
     /// The integration, or its provider's entry, is at fault.
     #[error("The integration cannot be used: {0}.")]
     InvalidIntegration(String),
+    /// The client cannot authenticate as the provider wants.
+    #[error("The integration cannot be used: {0}.")]
+    Quirk(#[from] QuirkError),
     /// The token endpoint could not be asked.
     #[error("The code could not be redeemed: {0}.")]
     Send(#[from] SendError),
@@ -139,10 +143,10 @@ impl CompleteError {
             | Self::Token(_) => ErrorCode::ProviderError,
             Self::AccessDenied(_) => ErrorCode::AccessDenied,
             Self::IssuerMismatch | Self::WrongRedirectUri => ErrorCode::IssuerMismatch,
-            Self::InvalidSignature => ErrorCode::InvalidSignature,
+            Self::InvalidSignature(_) => ErrorCode::InvalidSignature,
             Self::Variable(_) => ErrorCode::InvalidParameter,
             Self::UnknownIntegration => ErrorCode::UnknownIntegration,
-            Self::InvalidIntegration(_) => ErrorCode::InvalidIntegration,
+            Self::InvalidIntegration(_) | Self::Quirk(_) => ErrorCode::InvalidIntegration,
             Self::Interrupted => ErrorCode::Interrupted,
             Self::Unreadable | Self::Store(_) => ErrorCode::Internal,
         }
@@ -273,14 +277,16 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         }
         let code = callback.find("code").filter(|code| !code.is_empty()).ok_or(CompleteError::NoCode)?;
         let provider = &integration.provider;
+        self.check_signature(&integration, callback)?;
         let values = details
             .values
             .with_callback(&provider.variables, |name| callback.find(name).map(str::to_owned))?;
         let endpoint = provider.token_endpoint(&values)?.ok_or_else(|| {
             CompleteError::InvalidIntegration("its provider has no token endpoint".to_owned())
         })?;
+        let client = integration.as_token_client(&values, self.clock.now())?;
         let request = code_request(
-            &integration,
+            &client,
             endpoint,
             code,
             &details.redirect_uri,
@@ -327,6 +333,20 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             }
             (None, _) | (Some(_), None) => Ok(()),
         }
+    }
+
+    /// Where the provider signs its callbacks, the signature must hold.
+    fn check_signature(&self, integration: &Integration, callback: &Callback<'_>) -> Result<(), CompleteError> {
+        let Some(signature) = &integration.provider.callback_signature else { return Ok(()) };
+        let secret = integration.client_secret.as_ref().ok_or_else(|| {
+            CompleteError::InvalidIntegration("its provider signs with the client secret, and it has none".to_owned())
+        })?;
+        let params: Vec<_> = callback
+            .params
+            .iter()
+            .map(|(name, value)| (Cow::from(name), Cow::from(value.expose())))
+            .collect();
+        Ok(signature.verify(&params, secret, self.clock.now())?)
     }
 
     /// Writes connection and outcome in one change, then wakes whoever waits.
@@ -431,9 +451,10 @@ impl Callback<'_> {
         Ok(self.find(name))
     }
 
-    /// The first parameter that came twice.
+    /// The first parameter that came twice. A name that ends in `[]` is a list and may.
     fn repeated(&self) -> Option<&str> {
-        let names: Vec<&str> = self.params.iter().map(|(name, _)| name.as_str()).collect();
+        let names = self.params.iter().map(|(name, _)| name.as_str()).filter(|name| !name.ends_with("[]"));
+        let names: Vec<&str> = names.collect();
         names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| *name)
     }
 

@@ -49,7 +49,9 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
             .refresh_token
             .as_ref()
             .map_or((&set.access_token, "access_token"), |token| (token, "refresh_token"));
-        let request = revocation_request(&integration, endpoint, token, hint);
+        let client =
+            integration.as_token_client(&values, self.clock.now()).map_err(|error| error.to_string())?;
+        let request = revocation_request(&client, endpoint, token, hint);
         let answer = self.token_endpoint.send(request).await.map_err(|error| error.to_string())?;
         if (200..300).contains(&answer.status) {
             return Ok(Revocation::Revoked);

@@ -406,7 +406,10 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         let Some(secret) = secret.map(Secret::expose).filter(|secret| !secret.is_empty()) else {
             return Ok(None);
         };
-        if secret.len() > 8192 || secret.chars().any(char::is_control) {
+        // Where the client secret is a private key, it is PEM and has lines.
+        let is_pem = secret.starts_with("-----BEGIN ");
+        let unfit = |c: char| c.is_control() && !(is_pem && matches!(c, '\r' | '\n'));
+        if secret.len() > 8192 || secret.chars().any(unfit) {
             return Err(InvalidIntegration::ClientSecret);
         }
         Ok(Some(self.keyring.seal(client_secret_place(&[id]), secret.as_bytes(), randomness)))

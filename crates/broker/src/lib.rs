@@ -56,7 +56,7 @@ pub use integration::{
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
-pub use quirk::Quirk;
+pub use quirk::{Quirk, QuirkError};
 pub use handfast_protocol::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
 pub use token_endpoint::{TokenAnswer, TokenError, TokenRequest};
 pub use variable::{UrlTemplate, Variable, VariableError, VariableKind, VariableValues};

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use crate::connection::TokenSet;
-use crate::{ClientAuthentication, Integration, Provider, TokenRequestShape};
+use crate::quirk::hashed_client_secret;
+use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenRequestShape};
 
 /// No access token is said to live longer: a hundred years.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -138,13 +139,16 @@ fn token_request(
     let mut headers = vec![("accept".to_owned(), Secret::new("application/json".to_owned()))];
     let mut params: Vec<(&str, &str)> =
         standard.iter().map(|(name, value)| (provider.token_param_name(name), *value)).collect();
+    let hash = hashed_client_secret(secret, standard);
     match provider.token_endpoint_auth_method {
         ClientAuthentication::ClientSecretBasic => {
             headers.push(("authorization".to_owned(), basic_authorization(&integration.client_id, secret)));
         }
         ClientAuthentication::ClientSecretPost => {
             params.push((provider.token_param_name("client_id"), &integration.client_id));
-            if integration.client_secret.is_some() {
+            if provider.quirk == Some(Quirk::ClientSecretHashed) {
+                params.push(("hash", &hash));
+            } else if integration.client_secret.is_some() {
                 params.push((provider.token_param_name("client_secret"), secret));
             }
         }

@@ -214,6 +214,21 @@ impl VariableValues {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The value of a variable, or its default.
+    pub(crate) fn require<'a>(
+        &'a self,
+        variables: &'a BTreeMap<String, Variable>,
+        name: &str,
+    ) -> Result<&'a str, VariableError> {
+        let variable = variables.get(name);
+        let default = || variable.and_then(|variable| variable.default.as_deref());
+        self.find(name).or_else(default).ok_or_else(|| VariableError::Missing {
+            variable: name.to_owned(),
+            expected: variable.map_or("a value", Variable::expected),
+            example: variable.map(|variable| variable.example.clone()).unwrap_or_default(),
+        })
+    }
+
     /// Every given value by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -318,16 +333,10 @@ impl UrlTemplate {
         variables: &BTreeMap<String, Variable>,
         values: &VariableValues,
     ) -> Result<String, VariableError> {
-        let value = |name: &str| values.find(name).or_else(|| variables.get(name)?.default.as_deref());
-        if let Some(missing) = self.placeholders().find(|name| value(name).is_none()) {
-            let variable = variables.get(missing);
-            return Err(VariableError::Missing {
-                variable: missing.to_owned(),
-                expected: variable.map_or("a value", Variable::expected),
-                example: variable.map(|variable| variable.example.clone()).unwrap_or_default(),
-            });
+        for name in self.placeholders() {
+            values.require(variables, name)?;
         }
-        Ok(self.fill(value).expect("every placeholder has a value"))
+        Ok(self.fill(|name| values.require(variables, name).ok()).expect("every placeholder has a value"))
     }
 
     fn fill<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
