@@ -1,3 +1,65 @@
 //! The OAuth 2.1 and OpenID Connect authorization-server role.
 //!
 //! No axum, no sqlx, no reqwest, and never the broker: what the issuer needs from outside it names in `ports`.
+//! [`Issuer`] holds the parts together; each verb lives in the file of its name.
+
+mod approval;
+mod authorize;
+mod client;
+mod client_authentication;
+mod discovery;
+mod grant;
+mod keys;
+mod params;
+mod ports;
+mod settings;
+mod token;
+mod userinfo;
+
+pub use approval::{
+    Approval, ApprovalError, ConsentDecision, ConsentError, ConsentPrompt, Denial, LoginPrompt, LoginSession,
+    LoginSessionView,
+};
+pub use authorize::{
+    AuthorizationRequest, AuthorizationResponse, AuthorizeError, AuthorizePageError, Authorized, ResponseMode,
+};
+pub use client::{Client, ClientMetadata, ClientProfile, NewClientError, NewClientSecret, RedirectUri};
+pub use client_authentication::{ClientAuthenticationMethod, Credentials};
+pub use grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails, RefreshToken};
+pub use keys::{SigningAlgorithm, StoredKey};
+pub use params::Params;
+pub use ports::{ClientStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
+pub use settings::{DemoUser, IssuerSettings, ScopeDescription};
+pub use token::{TokenError, TokenResponse};
+pub use userinfo::{BearerError, VerifiedAccessToken};
+
+use std::sync::Arc;
+
+use handfast_protocol::{Clock, Keyring, Randomness, Timestamp};
+
+/// The authorization server: settings and keys around the ports it is given.
+#[derive(Debug)]
+pub struct Issuer<S, C, R> {
+    settings: IssuerSettings,
+    store: S,
+    clock: C,
+    randomness: R,
+    keyring: Arc<Keyring>,
+    keys: keys::KeyCache,
+}
+
+impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+    /// Puts the parts together. Signing keys are loaded, or at the first start created, when they are first needed.
+    pub fn new(settings: IssuerSettings, store: S, clock: C, randomness: R, keyring: Arc<Keyring>) -> Self {
+        Self { settings, store, clock, randomness, keyring, keys: keys::KeyCache::default() }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &IssuerSettings {
+        &self.settings
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

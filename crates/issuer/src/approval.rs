@@ -1,0 +1,478 @@
+//! A login session: an authorization request waits for the application to say who the user is, then for the user's
+//! consent, and becomes a grant.
+
+use handfast_protocol::{
+    Clock, CodeChallenge, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    Issuer,
+    authorize::{AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode, is_recent},
+    client::{Client, ClientProfile},
+    grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails},
+    ports::{Store, StoreError},
+    settings::{DemoUser, IssuerSettings},
+};
+
+/// An authorization request that waits for the application's approval.
+#[derive(Clone, Debug)]
+pub struct LoginSession {
+    /// The hash of its id.
+    pub id_hash: Sha256Hash,
+    /// The hash of the cookie that binds it to a browser.
+    pub cookie_hash: Sha256Hash,
+    /// What is asked.
+    pub request: AuthorizationRequest,
+    /// What the application said; none before it did.
+    pub approval: Option<Approval>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends, decided or not.
+    pub expires_at: Timestamp,
+}
+
+/// What the application says about the user it let through.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    /// The user, as the application names them: 1 to 255 characters.
+    pub user: String,
+    /// Claims about the user (OpenID Connect Core 5.1), for userinfo and ID token.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
+    /// When the user last logged in; the moment of approval unless the application knows better.
+    pub auth_time: Timestamp,
+    /// The authentication context that was met (OpenID Connect Core 2, `acr`).
+    #[serde(default)]
+    pub acr: Option<String>,
+    /// How the user authenticated (RFC 8176).
+    #[serde(default)]
+    pub amr: Vec<String>,
+}
+
+/// Why the application refuses.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// `access_denied`, or one of OpenID Connect's codes.
+    pub code: OAuthErrorCode,
+    /// What the client is told, if anything.
+    pub description: Option<String>,
+}
+
+/// What the application reads about a login session.
+#[derive(Clone, Debug)]
+pub struct LoginSessionView {
+    /// The client that asks.
+    pub client: Client,
+    /// What it asks.
+    pub request: AuthorizationRequest,
+}
+
+/// Why a login session cannot be read or decided.
+#[derive(Debug, thiserror::Error)]
+pub enum ApprovalError {
+    /// Unknown or expired.
+    #[error("no login session has this id; it is unknown or older than 10 minutes")]
+    Unknown,
+    /// Decided before.
+    #[error("this login session was decided already")]
+    Decided,
+    /// The user is not acceptable.
+    #[error("user must be 1 to 255 characters without control characters")]
+    User,
+    /// The login is older than the client accepts.
+    #[error("the client asks for a login that is at most max_age seconds old; let the user log in again")]
+    TooOld,
+    /// The error code is not one an application may answer with.
+    #[error(
+        "error must be access_denied, login_required, interaction_required, account_selection_required or \
+             temporarily_unavailable"
+    )]
+    Code,
+    /// The text is too long.
+    #[error("error_description must be at most 1000 characters")]
+    Description,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the consent page shows.
+#[derive(Debug)]
+pub struct ConsentPrompt {
+    /// The client that asks.
+    pub client: Client,
+    /// What it asks.
+    pub request: AuthorizationRequest,
+    /// Who is asked.
+    pub approval: Approval,
+    /// Shows that the answer comes from the page; bound to the browser's cookie.
+    pub csrf_token: Secret<String>,
+}
+
+/// What the demo's login page shows.
+#[derive(Debug)]
+pub struct LoginPrompt {
+    /// The client that asks.
+    pub client: Client,
+    /// What it asks.
+    pub request: AuthorizationRequest,
+    /// Shows that the answer comes from the page; bound to the browser's cookie.
+    pub csrf_token: Secret<String>,
+}
+
+/// What the user answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsentDecision {
+    /// Yes.
+    Allow,
+    /// No.
+    Deny,
+}
+
+/// Why there is no consent page, or no answer to it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsentError {
+    /// Unknown, expired, or answered before.
+    #[error("This request is no longer open. It was answered, or more than ten minutes have passed.")]
+    Unknown,
+    /// Another browser than the one that began.
+    #[error("This request was begun in another browser.")]
+    WrongBrowser,
+    /// The form did not come from our page.
+    #[error("The answer did not come from this page.")]
+    Forged,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a browser has to show or do after it asked for the consent page.
+type Prompted = Result<ConsentPrompt, AuthorizationResponse>;
+
+impl LoginSession {
+    /// The one of a browser's cookies that binds it to this login session.
+    fn cookie_of<'a>(&self, cookies: &'a [Secret<String>]) -> Result<&'a Secret<String>, ConsentError> {
+        let own = cookies.iter().find(|cookie| Sha256Hash::of(cookie.expose()) == self.cookie_hash);
+        own.ok_or(ConsentError::WrongBrowser)
+    }
+}
+
+impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+    /// Reads a login session, for the application that has to decide it.
+    ///
+    /// # Errors
+    /// Unknown or expired.
+    pub async fn login_session(&self, id: &Secret<String>) -> Result<LoginSessionView, ApprovalError> {
+        let session = self.open_login_session(id).await?;
+        let client = self.client_of(&session).await?.ok_or(ApprovalError::Unknown)?;
+        Ok(LoginSessionView { client, request: session.request })
+    }
+
+    /// Approves a login session, once, and gives the address that the user's browser goes to next.
+    ///
+    /// That address is a fresh secret: whoever began the request and knows the login session's id cannot go on as the
+    /// user who approved it.
+    ///
+    /// # Errors
+    /// Unknown, expired, decided before, or not acceptable.
+    pub async fn approve(&self, id: &Secret<String>, approval: Approval) -> Result<String, ApprovalError> {
+        let user = approval.user.trim();
+        if user.is_empty() || user.chars().count() > 255 || user.chars().any(char::is_control) {
+            return Err(ApprovalError::User);
+        }
+        let session = self.open_login_session(id).await?;
+        if session.approval.is_some() {
+            return Err(ApprovalError::Decided);
+        }
+        if !is_recent(&approval, session.request.max_age, self.now()) {
+            return Err(ApprovalError::TooOld);
+        }
+        let consent_id = random_token(&self.randomness);
+        let consent_hash = Sha256Hash::of(consent_id.expose());
+        if !self.store.decide_login_session(&session.id_hash, &approval, &consent_hash).await? {
+            return Err(ApprovalError::Decided);
+        }
+        Ok(self.settings.endpoint(&format!("/auth/consent/{}", consent_id.expose())))
+    }
+
+    /// Denies a login session, once, and gives the answer that brings the user back to the client.
+    ///
+    /// # Errors
+    /// Unknown, expired, decided before, or not acceptable.
+    pub async fn deny(
+        &self,
+        id: &Secret<String>,
+        denial: &Denial,
+    ) -> Result<AuthorizationResponse, ApprovalError> {
+        let allowed = [
+            OAuthErrorCode::AccessDenied,
+            OAuthErrorCode::LoginRequired,
+            OAuthErrorCode::InteractionRequired,
+            OAuthErrorCode::AccountSelectionRequired,
+            OAuthErrorCode::TemporarilyUnavailable,
+        ];
+        if !allowed.contains(&denial.code) {
+            return Err(ApprovalError::Code);
+        }
+        if denial.description.as_ref().is_some_and(|text| text.chars().count() > 1000) {
+            return Err(ApprovalError::Description);
+        }
+        let session = self.open_login_session(id).await?;
+        let client = self.client_of(&session).await?.ok_or(ApprovalError::Unknown)?;
+        if session.approval.is_some() || !self.store.end_login_session(&session.id_hash, self.now()).await? {
+            return Err(ApprovalError::Decided);
+        }
+        let text = denial.description.as_deref().unwrap_or("the application did not let the user through");
+        Ok(self.refuse(&client, &session.request, denial.code, text))
+    }
+
+    /// What the browser that follows an approval gets: the consent page, or the answer where the user consented to
+    /// all of it before.
+    ///
+    /// # Errors
+    /// Unknown, answered, expired, or another browser.
+    pub async fn prompt_for_consent(
+        &self,
+        consent_id: &Secret<String>,
+        cookies: &[Secret<String>],
+    ) -> Result<(Prompted, Option<Secret<String>>), ConsentError> {
+        let (session, client, approval) = self.open_consent(consent_id, cookies).await?;
+        let asked_again = session.request.prompt.contains(&Prompt::Consent);
+        if !asked_again && self.is_consent_remembered(&client, &session.request, &approval.user).await? {
+            let concluded =
+                self.conclude(&client, &session.request, approval, Some(session.id_hash), None).await?;
+            let (response, browser) = concluded.ok_or(ConsentError::Unknown)?;
+            return Ok((Err(response), browser));
+        }
+        let csrf_token = csrf_token(consent_id, session.cookie_of(cookies)?);
+        Ok((Ok(ConsentPrompt { client, request: session.request, approval, csrf_token }), None))
+    }
+
+    /// Takes the user's answer, once, and gives the client's; with a new browser session's cookie where there is one.
+    ///
+    /// # Errors
+    /// Unknown, answered, expired, another browser, or a form that is not ours.
+    pub async fn answer_consent(
+        &self,
+        consent_id: &Secret<String>,
+        cookies: &[Secret<String>],
+        csrf_shown: &str,
+        decision: ConsentDecision,
+    ) -> Result<(AuthorizationResponse, Option<Secret<String>>), ConsentError> {
+        let (session, client, approval) = self.open_consent(consent_id, cookies).await?;
+        check_csrf_token(csrf_shown, &csrf_token(consent_id, session.cookie_of(cookies)?))?;
+        match decision {
+            ConsentDecision::Allow => {
+                let concluded =
+                    self.conclude(&client, &session.request, approval, Some(session.id_hash), None).await?;
+                concluded.ok_or(ConsentError::Unknown)
+            }
+            ConsentDecision::Deny => {
+                if !self.store.end_login_session(&session.id_hash, self.now()).await? {
+                    return Err(ConsentError::Unknown);
+                }
+                let code = OAuthErrorCode::AccessDenied;
+                Ok((self.refuse(&client, &session.request, code, "the user said no"), None))
+            }
+        }
+    }
+
+    /// What the demo's own login page shows.
+    ///
+    /// # Errors
+    /// Not in demo mode, unknown, decided, expired, or another browser.
+    pub async fn prompt_for_login(
+        &self,
+        id: &Secret<String>,
+        cookies: &[Secret<String>],
+    ) -> Result<LoginPrompt, ConsentError> {
+        if !self.settings.demo {
+            return Err(ConsentError::Unknown);
+        }
+        let session = self.store.login_session(&Sha256Hash::of(id.expose()), self.now()).await?;
+        let session = session.filter(|session| session.approval.is_none()).ok_or(ConsentError::Unknown)?;
+        let csrf_token = csrf_token(id, session.cookie_of(cookies)?);
+        let client = self.client_of(&session).await?.ok_or(ConsentError::Unknown)?;
+        Ok(LoginPrompt { client, request: session.request, csrf_token })
+    }
+
+    /// Takes the answer to the demo's login page: who the user says they are, or nobody; gives the address that the
+    /// browser goes to next, or the answer for the client.
+    ///
+    /// # Errors
+    /// As [`Self::prompt_for_login`], or a form that is not ours.
+    pub async fn answer_login(
+        &self,
+        id: &Secret<String>,
+        cookies: &[Secret<String>],
+        csrf_shown: &str,
+        user: Option<&DemoUser>,
+    ) -> Result<Result<String, AuthorizationResponse>, ConsentError> {
+        let prompt = self.prompt_for_login(id, cookies).await?;
+        check_csrf_token(csrf_shown, &prompt.csrf_token)?;
+        let decided = if let Some(DemoUser { user, claims, .. }) = user.cloned() {
+            let approval = Approval { user, claims, auth_time: self.now(), acr: None, amr: Vec::new() };
+            self.approve(id, approval).await.map(Ok)
+        } else {
+            let description = Some("the user did not log in".to_owned());
+            self.deny(id, &Denial { code: OAuthErrorCode::AccessDenied, description }).await.map(Err)
+        };
+        decided.map_err(|error| match error {
+            ApprovalError::Store(error) => ConsentError::Store(error),
+            _ => ConsentError::Unknown,
+        })
+    }
+
+    /// Keeps the grant and its code, and answers with the code; `None` if the login session had ended before.
+    pub(crate) async fn conclude(
+        &self,
+        client: &Client,
+        request: &AuthorizationRequest,
+        approval: Approval,
+        login_session: Option<Sha256Hash>,
+        sid: Option<String>,
+    ) -> Result<Option<(AuthorizationResponse, Option<Secret<String>>)>, StoreError> {
+        let now = self.now();
+        let code = random_token(&self.randomness);
+        let mut grant_id = random_token(&self.randomness).into_exposed();
+        grant_id.truncate(22);
+        let browser_cookie = login_session.is_some().then(|| random_token(&self.randomness));
+        let new_sid = sid.unwrap_or_else(|| {
+            let mut sid = random_token(&self.randomness).into_exposed();
+            sid.truncate(22);
+            sid
+        });
+        let browser_session = browser_cookie.as_ref().map(|cookie| BrowserSession {
+            id_hash: Sha256Hash::of(cookie.expose()),
+            sid: new_sid.clone(),
+            approval: approval.clone(),
+            expires_at: now + self.settings.browser_session_lifetime,
+        });
+        let conclusion = Conclusion {
+            login_session,
+            code: AuthorizationCode {
+                hash: Sha256Hash::of(code.expose()),
+                grant_id: grant_id.clone(),
+                redirect_uri: request.redirect_uri_given.then(|| request.redirect_uri.clone()),
+                code_challenge: request.code_challenge.as_deref().and_then(CodeChallenge::parse),
+                nonce: request.nonce.clone(),
+                dpop_jkt: request.dpop_jkt.clone(),
+                expires_at: now + IssuerSettings::CODE_LIFETIME,
+                used_at: None,
+            },
+            consent: Some(Consent {
+                user: approval.user.clone(),
+                client_id: client.client_id.clone(),
+                scopes: request.scopes.clone(),
+                granted_at: now,
+            }),
+            grant: Grant {
+                id: grant_id,
+                client_id: client.client_id.clone(),
+                user: approval.user.clone(),
+                created_at: now,
+                expires_at: now + self.settings.grant_lifetime,
+                revoked_at: None,
+                details: GrantDetails {
+                    scopes: request.scopes.clone(),
+                    claims: approval.claims,
+                    auth_time: approval.auth_time,
+                    acr: approval.acr,
+                    amr: approval.amr,
+                    resources: request.resources.clone(),
+                    requested_claims: request.claims.clone(),
+                    dpop_jkt: None,
+                    sid: Some(new_sid),
+                },
+            },
+            browser_session,
+        };
+        if !self.store.conclude(&conclusion).await? {
+            return Ok(None);
+        }
+        Ok(Some((request.respond(&self.settings, [("code", code.into_exposed())]), browser_cookie)))
+    }
+
+    /// Whether the page may be left out. RFC 6749 10.2: not where anybody can be the client.
+    pub(crate) async fn is_consent_remembered(
+        &self,
+        client: &Client,
+        request: &AuthorizationRequest,
+        user: &str,
+    ) -> Result<bool, StoreError> {
+        let recognisable = client.is_confidential() || request.redirect_uri.starts_with("https://");
+        if !recognisable {
+            return Ok(false);
+        }
+        let consent = self.store.consent(user, &client.client_id).await?;
+        Ok(consent.is_some_and(|consent| request.scopes.is_subset_of(&consent.scopes)))
+    }
+
+    fn refuse(
+        &self,
+        client: &Client,
+        request: &AuthorizationRequest,
+        code: OAuthErrorCode,
+        description: &str,
+    ) -> AuthorizationResponse {
+        let mut response = request.refuse(&self.settings, code, description);
+        if client.metadata.profile == ClientProfile::LegacyConfidential {
+            // Published clients of the small OAuth 2 server read this one.
+            response.params.push(("error_reason", code.as_str().to_owned()));
+        }
+        response
+    }
+
+    async fn open_login_session(&self, id: &Secret<String>) -> Result<LoginSession, ApprovalError> {
+        let session = self.store.login_session(&Sha256Hash::of(id.expose()), self.now()).await?;
+        session.ok_or(ApprovalError::Unknown)
+    }
+
+    async fn client_of(&self, session: &LoginSession) -> Result<Option<Client>, StoreError> {
+        self.store.client(&session.request.client_id).await
+    }
+
+    async fn open_consent(
+        &self,
+        consent_id: &Secret<String>,
+        cookies: &[Secret<String>],
+    ) -> Result<(LoginSession, Client, Approval), ConsentError> {
+        let consent_hash = Sha256Hash::of(consent_id.expose());
+        let session = self.store.login_session_of_consent(&consent_hash, self.now()).await?;
+        let session = session.ok_or(ConsentError::Unknown)?;
+        session.cookie_of(cookies)?;
+        let client = self.client_of(&session).await?.ok_or(ConsentError::Unknown)?;
+        let approval = session.approval.clone().ok_or(ConsentError::Unknown)?;
+        Ok((session, client, approval))
+    }
+}
+
+/// Two secrets that another site has neither of, hashed together.
+fn csrf_token(id: &Secret<String>, cookie: &Secret<String>) -> Secret<String> {
+    Secret::new(Sha256Hash::of(format!("form\n{}\n{}", id.expose(), cookie.expose())).as_str().to_owned())
+}
+
+fn check_csrf_token(shown: &str, expected: &Secret<String>) -> Result<(), ConsentError> {
+    // Hashes compare in constant time.
+    if Sha256Hash::of(shown) == Sha256Hash::of(expected.expose()) {
+        Ok(())
+    } else {
+        Err(ConsentError::Forged)
+    }
+}
+
+impl ConsentPrompt {
+    /// The scopes asked for.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.request.scopes
+    }
+
+    /// Whether the answer leaves this server by a redirect.
+    #[must_use]
+    pub fn redirects(&self) -> bool {
+        matches!(self.request.response_mode, ResponseMode::Query | ResponseMode::Fragment)
+    }
+}

@@ -1,0 +1,483 @@
+//! The authorization request (RFC 6749 4.1.1, OpenID Connect Core 3.1.2): checked, then kept as a login session until
+//! the application has said who the user is; and the response that ends it.
+
+use handfast_protocol::{
+    Clock, CodeChallenge, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    Issuer,
+    approval::{Approval, LoginSession},
+    client::{Client, ClientProfile},
+    grant::BrowserSession,
+    params::Params,
+    ports::{Store, StoreError},
+    settings::IssuerSettings,
+};
+
+/// A checked authorization request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// The client that asks.
+    pub client_id: String,
+    /// Where the answer goes; one of the client's own.
+    pub redirect_uri: String,
+    /// Whether the request named the redirect URI, so that the token request must too (RFC 6749 4.1.3).
+    pub redirect_uri_given: bool,
+    /// How the answer travels.
+    pub response_mode: ResponseMode,
+    /// The scopes asked for that exist and that the client may have.
+    pub scopes: Scopes,
+    /// The client's own value, returned unchanged.
+    pub state: Option<String>,
+    /// Returned in the ID token.
+    pub nonce: Option<String>,
+    /// The S256 challenge, in stored form.
+    pub code_challenge: Option<String>,
+    /// `prompt`, word by word (OpenID Connect Core 3.1.2.1).
+    #[serde(default)]
+    pub prompt: Vec<Prompt>,
+    /// How long ago the user may have logged in, in seconds.
+    pub max_age: Option<u64>,
+    /// Whom the client expects.
+    pub login_hint: Option<String>,
+    /// The authentication contexts the client would like.
+    pub acr_values: Option<String>,
+    /// The languages the user reads.
+    pub ui_locales: Option<String>,
+    /// The `claims` parameter (OpenID Connect Core 5.5).
+    #[serde(default)]
+    pub claims: Option<Value>,
+    /// The APIs the tokens are for (RFC 8707).
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// The DPoP key the code is bound to (RFC 9449 10).
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
+}
+
+/// How an authorization response travels (OAuth 2.0 Multiple Response Types 2.1, OAuth 2.0 Form Post Response Mode 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of the redirect URI.
+    #[default]
+    Query,
+    /// In its fragment.
+    Fragment,
+    /// As a form that the browser posts there.
+    FormPost,
+    /// As a message to the window that opened or embeds this one, at the redirect URI's origin only.
+    WebMessage,
+}
+
+/// A word of `prompt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Answer at once, without a page.
+    None,
+    /// Log in again.
+    Login,
+    /// Ask for consent again.
+    Consent,
+    /// Let the user choose an account.
+    SelectAccount,
+}
+
+/// An answer on its way back to the client.
+#[derive(Clone, Debug)]
+pub struct AuthorizationResponse {
+    /// Where it goes.
+    pub redirect_uri: String,
+    /// How it travels.
+    pub mode: ResponseMode,
+    /// What it says; always with `iss` (RFC 9207).
+    pub params: Vec<(&'static str, String)>,
+}
+
+/// What follows a checked authorization request.
+#[derive(Debug)]
+pub enum Authorized {
+    /// The user has to log in, and the application to decide: the login session's id, and the value of the cookie
+    /// that binds it to this browser.
+    Login {
+        /// The id that goes to the login URL as `token`.
+        id: Secret<String>,
+        /// The cookie's value.
+        cookie: Secret<String>,
+    },
+    /// The answer is known already.
+    Answer(AuthorizationResponse),
+}
+
+/// Why there is no login session.
+#[derive(Debug)]
+pub enum AuthorizeError {
+    /// Client or redirect URI cannot be trusted: a page for the user, never a redirect (RFC 6749 4.1.2.1).
+    Page(AuthorizePageError),
+    /// The client is told.
+    Redirect(AuthorizationResponse),
+    /// The storage failed.
+    Store(StoreError),
+}
+
+/// What the page says that is shown instead of a redirect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorizePageError {
+    /// No `client_id`, or more than one.
+    #[error("The address names no application: client_id is missing or stands more than once.")]
+    MissingClient,
+    /// No such client.
+    #[error("No application is registered under this client_id.")]
+    UnknownClient,
+    /// No `redirect_uri` though one is needed, or more than one.
+    #[error(
+        "The address does not say where to go back to: redirect_uri is missing or stands more than once."
+    )]
+    MissingRedirectUri,
+    /// A redirect URI that is not registered.
+    #[error("The application asked to go back to an address that it has not registered.")]
+    RedirectUriMismatch {
+        /// What is registered.
+        registered: Vec<String>,
+        /// What came.
+        came: String,
+    },
+}
+
+impl From<StoreError> for AuthorizeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl ResponseMode {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::Query, Self::Fragment, Self::FormPost, Self::WebMessage];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::FormPost => "form_post",
+            Self::WebMessage => "web_message",
+        }
+    }
+}
+
+impl Prompt {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "none" => Self::None,
+            "login" => Self::Login,
+            "consent" => Self::Consent,
+            "select_account" => Self::SelectAccount,
+            _ => return None,
+        })
+    }
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Login => "login",
+            Self::Consent => "consent",
+            Self::SelectAccount => "select_account",
+        }
+    }
+}
+
+impl AuthorizationResponse {
+    /// The address of a response that travels in the query or the fragment.
+    #[must_use]
+    pub fn location(&self) -> String {
+        let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+        encoded.extend_pairs(self.params.iter().map(|(name, value)| (*name, value.as_str())));
+        let encoded = encoded.finish();
+        let separator = match (self.mode, self.redirect_uri.contains('?')) {
+            (ResponseMode::Fragment, _) => '#',
+            (_, true) => '&',
+            (_, false) => '?',
+        };
+        format!("{}{separator}{encoded}", self.redirect_uri)
+    }
+
+    /// The origin of the redirect URI, which alone may read a response sent as a message.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        Some(Url::parse(&self.redirect_uri).ok()?.origin().ascii_serialization())
+            .filter(|origin| origin != "null")
+    }
+}
+
+impl AuthorizationRequest {
+    /// Whether an ID token is asked for.
+    #[must_use]
+    pub fn is_openid(&self) -> bool {
+        self.scopes.contains("openid")
+    }
+
+    /// A response to this request.
+    pub(crate) fn respond(
+        &self,
+        settings: &IssuerSettings,
+        params: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> AuthorizationResponse {
+        respond(settings, &self.redirect_uri, self.response_mode, self.state.as_deref(), params)
+    }
+
+    /// An error response to this request.
+    pub(crate) fn refuse(
+        &self,
+        settings: &IssuerSettings,
+        code: OAuthErrorCode,
+        description: &str,
+    ) -> AuthorizationResponse {
+        self.respond(settings, error_params(code, description))
+    }
+}
+
+fn respond(
+    settings: &IssuerSettings,
+    redirect_uri: &str,
+    mode: ResponseMode,
+    state: Option<&str>,
+    params: impl IntoIterator<Item = (&'static str, String)>,
+) -> AuthorizationResponse {
+    let mut params = params.into_iter().collect::<Vec<_>>();
+    params.extend(state.map(|state| ("state", state.to_owned())));
+    params.push(("iss", settings.issuer()));
+    AuthorizationResponse { redirect_uri: redirect_uri.to_owned(), mode, params }
+}
+
+fn error_params(code: OAuthErrorCode, description: &str) -> [(&'static str, String); 2] {
+    [("error", code.as_str().to_owned()), ("error_description", description.to_owned())]
+}
+
+impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+    /// Checks an authorization request and keeps it as a login session; where it asks for `prompt=none`, answers it
+    /// from the browser's session.
+    ///
+    /// # Errors
+    /// A page for the user where the client cannot be trusted, else an error response for the client.
+    pub async fn authorize(
+        &self,
+        params: &Params,
+        browser_session: Option<&Secret<String>>,
+    ) -> Result<Authorized, AuthorizeError> {
+        let (client, request) = self.check_authorization_request(params).await?;
+        if request.prompt.contains(&Prompt::None) {
+            return self.answer_silently(&client, request, browser_session).await.map(Authorized::Answer);
+        }
+        let now = self.now();
+        let (id, cookie) = (random_token(&self.randomness), random_token(&self.randomness));
+        let session = LoginSession {
+            id_hash: Sha256Hash::of(id.expose()),
+            cookie_hash: Sha256Hash::of(cookie.expose()),
+            request,
+            approval: None,
+            created_at: now,
+            expires_at: now + IssuerSettings::LOGIN_SESSION_LIFETIME,
+        };
+        self.store.put_login_session(&session).await?;
+        Ok(Authorized::Login { id, cookie })
+    }
+
+    async fn check_authorization_request(
+        &self,
+        params: &Params,
+    ) -> Result<(Client, AuthorizationRequest), AuthorizeError> {
+        let client_id = params.value("client_id").filter(|_| params.stands_once("client_id"));
+        let client_id = client_id.ok_or(AuthorizeError::Page(AuthorizePageError::MissingClient))?;
+        let client = self.store.client(client_id).await?;
+        let client = client.ok_or(AuthorizeError::Page(AuthorizePageError::UnknownClient))?;
+        let request = parse_request(&self.settings, &client, params)?;
+        Ok((client, request))
+    }
+
+    /// OpenID Connect Core 3.1.2.1, `prompt=none`: the session and the consent must both be there.
+    async fn answer_silently(
+        &self,
+        client: &Client,
+        request: AuthorizationRequest,
+        browser_session: Option<&Secret<String>>,
+    ) -> Result<AuthorizationResponse, AuthorizeError> {
+        let refuse = |code, text: &str| AuthorizeError::Redirect(request.refuse(&self.settings, code, text));
+        let now = self.now();
+        let session = match browser_session {
+            Some(cookie) => self.store.browser_session(&Sha256Hash::of(cookie.expose()), now).await?,
+            None => None,
+        };
+        let fresh = |session: &BrowserSession| is_recent(&session.approval, request.max_age, now);
+        let Some(session) = session.filter(fresh) else {
+            return Err(refuse(OAuthErrorCode::LoginRequired, "the user has to log in first"));
+        };
+        if !self.is_consent_remembered(client, &request, &session.approval.user).await? {
+            return Err(refuse(OAuthErrorCode::ConsentRequired, "the user has not consented to this yet"));
+        }
+        let concluded = self.conclude(client, &request, session.approval, None, Some(session.sid)).await?;
+        let refused =
+            || refuse(OAuthErrorCode::InteractionRequired, "the request cannot be answered without a page");
+        concluded.map(|(response, _)| response).ok_or_else(refused)
+    }
+}
+
+/// Whether the login is recent enough for `max_age`.
+pub(crate) fn is_recent(approval: &Approval, max_age: Option<u64>, now: Timestamp) -> bool {
+    max_age.is_none_or(|max_age| now.since(approval.auth_time).as_secs() <= max_age)
+}
+
+/// The longest value of a parameter that is kept, in bytes.
+const MAX_VALUE_LEN: usize = 4096;
+
+fn parse_request(
+    settings: &IssuerSettings,
+    client: &Client,
+    params: &Params,
+) -> Result<AuthorizationRequest, AuthorizeError> {
+    let (redirect_uri, redirect_uri_given) =
+        parse_redirect_uri(client, params).map_err(AuthorizeError::Page)?;
+    let state = params.value("state").filter(|state| state.len() <= MAX_VALUE_LEN);
+    // Until the response mode is known to be one, errors travel in the query.
+    let mode = params.value("response_mode");
+    let known_mode = ResponseMode::ALL.into_iter().find(|known| mode == Some(known.as_str()));
+    let response_mode = known_mode.unwrap_or_default();
+    let refuse = |code: OAuthErrorCode, description: String| {
+        let params = error_params(code, &description);
+        AuthorizeError::Redirect(respond(settings, &redirect_uri, response_mode, state, params))
+    };
+    let invalid = |description: &str| refuse(OAuthErrorCode::InvalidRequest, description.to_owned());
+
+    if let Some(name) = params.repeated() {
+        return Err(invalid(&format!("the parameter {} stands more than once", printable(name))));
+    }
+    if params.pairs().any(|(_, value)| value.len() > MAX_VALUE_LEN) {
+        return Err(invalid("a parameter is longer than 4096 bytes"));
+    }
+    if mode.is_some() && known_mode.is_none() {
+        return Err(invalid("response_mode must be query, fragment, form_post or web_message"));
+    }
+    if params.value("request").is_some() {
+        return Err(refuse(
+            OAuthErrorCode::RequestNotSupported,
+            "request objects are not supported".to_owned(),
+        ));
+    }
+    if params.value("request_uri").is_some() {
+        return Err(refuse(
+            OAuthErrorCode::RequestUriNotSupported,
+            "request_uri is not supported".to_owned(),
+        ));
+    }
+    match params.value("response_type") {
+        Some("code") => {}
+        None => return Err(invalid("response_type is missing; it must be code")),
+        Some(_) => {
+            return Err(refuse(
+                OAuthErrorCode::UnsupportedResponseType,
+                "response_type must be code".to_owned(),
+            ));
+        }
+    }
+    let scopes = parse_scopes(settings, client, params.value("scope")).ok_or_else(|| {
+        refuse(OAuthErrorCode::InvalidScope, "none of the scopes asked for exists here".to_owned())
+    })?;
+    let nonce = params.value("nonce");
+    let code_challenge = parse_code_challenge(params).map_err(&invalid)?;
+    let may_omit_challenge = match client.metadata.profile {
+        ClientProfile::LegacyConfidential => client.is_confidential(),
+        // RFC 9700 2.1.1: OpenID Connect's nonce may stand in for PKCE where the client is confidential.
+        _ => client.is_confidential() && nonce.is_some() && scopes.contains("openid"),
+    };
+    if code_challenge.is_none() && !may_omit_challenge {
+        return Err(invalid("code_challenge is missing; send one with code_challenge_method=S256"));
+    }
+    let prompt = params.value("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let prompt = prompt.map(Prompt::parse).collect::<Option<Vec<_>>>();
+    let prompt = prompt.filter(|words| words.len() < 2 || !words.contains(&Prompt::None));
+    let prompt = prompt.ok_or_else(|| {
+        invalid("prompt must be none alone, or login, consent and select_account as needed")
+    })?;
+    let max_age = params.value("max_age").map(str::parse).transpose();
+    let max_age = max_age.map_err(|_| invalid("max_age must be a number of seconds"))?;
+    let owned = |name: &str| params.value(name).map(str::to_owned);
+    Ok(AuthorizationRequest {
+        client_id: client.client_id.clone(),
+        redirect_uri_given,
+        response_mode,
+        scopes,
+        state: state.map(str::to_owned),
+        nonce: nonce.map(str::to_owned),
+        code_challenge: code_challenge.map(|challenge| challenge.as_str().to_owned()),
+        prompt,
+        max_age,
+        login_hint: owned("login_hint"),
+        acr_values: owned("acr_values"),
+        ui_locales: owned("ui_locales"),
+        claims: None,
+        resources: Vec::new(),
+        dpop_jkt: None,
+        redirect_uri,
+    })
+}
+
+fn parse_redirect_uri(client: &Client, params: &Params) -> Result<(String, bool), AuthorizePageError> {
+    let registered =
+        || client.metadata.redirect_uris.iter().map(|uri| uri.as_str().to_owned()).collect::<Vec<_>>();
+    match params.value("redirect_uri") {
+        Some(_) if !params.stands_once("redirect_uri") => Err(AuthorizePageError::MissingRedirectUri),
+        Some(uri) if client.allows_redirect_to(uri) => Ok((uri.to_owned(), true)),
+        Some(uri) => {
+            Err(AuthorizePageError::RedirectUriMismatch { registered: registered(), came: uri.to_owned() })
+        }
+        // RFC 6749 3.1.2.3: it may be left out where exactly one is registered; OpenID Connect always demands it.
+        None => match registered().as_slice() {
+            [only]
+                if !params.value("scope").unwrap_or_default().split(' ').any(|scope| scope == "openid") =>
+            {
+                Ok((only.clone(), false))
+            }
+            _ => Err(AuthorizePageError::MissingRedirectUri),
+        },
+    }
+}
+
+/// OpenID Connect Core 3.1.2.1: scopes that are not understood are left out; the answer says what was granted. `None`
+/// if nothing remains. Without any, `profile` is asked for.
+pub(crate) fn parse_scopes(
+    settings: &IssuerSettings,
+    client: &Client,
+    asked: Option<&str>,
+) -> Option<Scopes> {
+    let asked = Scopes::parse_separated(asked.unwrap_or("profile"), " ");
+    let known =
+        |scope: &&str| settings.known_scopes().any(|known| known == *scope) && client.may_ask_for(scope);
+    let scopes = asked.iter().filter(known).collect::<Scopes>();
+    (!scopes.is_empty()).then_some(scopes)
+}
+
+fn parse_code_challenge(params: &Params) -> Result<Option<CodeChallenge>, &'static str> {
+    let Some(challenge) = params.value("code_challenge") else {
+        return match params.value("code_challenge_method") {
+            Some(_) => Err("code_challenge_method came without a code_challenge"),
+            None => Ok(None),
+        };
+    };
+    // RFC 7636 4.3 reads an absent method as `plain`, which OAuth 2.1 drops.
+    if params.value("code_challenge_method") != Some("S256") {
+        return Err("code_challenge_method must be S256");
+    }
+    CodeChallenge::parse(challenge).map(Some).ok_or("code_challenge must be 43 characters of base64url")
+}
+
+/// Visible ASCII without quote and backslash, as `error_description` wants it (RFC 6749 4.1.2.1).
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).take(60).collect()
+}

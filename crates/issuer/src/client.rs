@@ -1,0 +1,330 @@
+//! Client registrations (RFC 7591 2): who may ask, and where the answer may go.
+
+use handfast_protocol::{Clock, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token};
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use crate::{
+    Issuer,
+    client_authentication::ClientAuthenticationMethod,
+    keys::SigningAlgorithm,
+    ports::{Store, StoreError},
+};
+
+/// A registered client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Names it on the wire.
+    pub client_id: String,
+    /// Whose it is: the user who registered it, or the operator's own word.
+    pub owner: String,
+    /// The name people see.
+    pub name: String,
+    /// The hash of its secret; none for a client without one.
+    pub secret_hash: Option<Sha256Hash>,
+    /// The hash of the token that manages the registration (RFC 7592 3).
+    pub registration_token_hash: Option<Sha256Hash>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// The rest of it.
+    pub metadata: ClientMetadata,
+}
+
+/// What a client says about itself (RFC 7591 2, OpenID Connect Registration 2), and what the operator adds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientMetadata {
+    /// Where answers may go.
+    #[serde(default)]
+    pub redirect_uris: Vec<RedirectUri>,
+    /// How it authenticates at the token endpoint.
+    #[serde(default)]
+    pub token_endpoint_auth_method: ClientAuthenticationMethod,
+    /// The scopes it may ask for; every scope the issuer knows if none are named.
+    #[serde(default)]
+    pub scopes: Scopes,
+    /// Its home page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<Url>,
+    /// What it does, in its owner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The algorithm that signs its ID tokens.
+    #[serde(default)]
+    pub id_token_signed_response_alg: SigningAlgorithm,
+    /// The exceptions made for it.
+    #[serde(default)]
+    pub profile: ClientProfile,
+}
+
+/// What kind of program the client is, where that changes the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientProfile {
+    /// The rules of OAuth 2.1.
+    #[default]
+    Standard,
+    /// Its API checks tokens with the published `connectivly` package: access tokens carry `app` and `scopes`, and no
+    /// `aud`.
+    Connectivly,
+    /// A confidential client from before PKCE: it may leave out challenge, nonce and state. Off unless the operator
+    /// says so.
+    LegacyConfidential,
+}
+
+/// An address to which answers may go: absolute, without a fragment, https, or http on loopback, or a private scheme
+/// with a dot in it (RFC 8252 7). Compared as text, byte by byte; only the port of a loopback address may vary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RedirectUri(String);
+
+/// Why a client cannot be registered. The sentence names the field and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum NewClientError {
+    /// A redirect URI is not acceptable.
+    #[error(
+        "redirect_uri {0:?} must be an absolute https address without a fragment (http only on loopback)"
+    )]
+    RedirectUri(String),
+    /// No redirect URI was given.
+    #[error("redirect_uri is missing: name at least one address to which users come back")]
+    NoRedirectUri,
+    /// The name is empty or too long.
+    #[error("the application's name must be 1 to 100 characters")]
+    Name,
+    /// The name, or the client id, is taken.
+    #[error("an application of this name exists already; choose another name")]
+    Duplicate,
+    /// The client id has characters that cannot stand in one.
+    #[error("client_id must be 1 to 128 letters, digits, dots, underscores, tildes or hyphens")]
+    ClientId,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The secret of a new client, shown once.
+pub type NewClientSecret = Option<Secret<String>>;
+
+impl Client {
+    /// Whether it can keep a secret (RFC 6749 2.1).
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.metadata.token_endpoint_auth_method != ClientAuthenticationMethod::None
+    }
+
+    /// Whether an answer may go to `uri`.
+    #[must_use]
+    pub fn allows_redirect_to(&self, uri: &str) -> bool {
+        self.metadata.redirect_uris.iter().any(|registered| registered.matches(uri))
+    }
+
+    /// Whether it may ask for `scope`.
+    #[must_use]
+    pub fn may_ask_for(&self, scope: &str) -> bool {
+        self.metadata.scopes.is_empty() || self.metadata.scopes.contains(scope)
+    }
+}
+
+impl RedirectUri {
+    /// Reads a redirect URI to be registered; `None` if it is not acceptable.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let acceptable = match url.scheme() {
+            "https" => url.host().is_some(),
+            "http" => is_loopback(&url),
+            scheme => scheme.contains('.'),
+        };
+        let plain = url.fragment().is_none() && !text.contains('#') && url.username().is_empty();
+        let short = text.len() <= 2000 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        (acceptable && plain && url.password().is_none() && short).then(|| Self(text.to_owned()))
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// RFC 9700 2.1: exact text, except for the port of a loopback address (RFC 8252 7.3).
+    fn matches(&self, uri: &str) -> bool {
+        if self.0 == uri {
+            return true;
+        }
+        let (Ok(registered), Ok(asked)) = (Url::parse(&self.0), Url::parse(uri)) else { return false };
+        let literal = matches!(registered.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)));
+        // Texts that differ by anything but the port differ here too: the rest is compared as it was written.
+        literal
+            && is_loopback(&registered)
+            && registered.scheme() == "http"
+            && without_port(&self.0) == without_port(uri)
+            && asked.scheme() == "http"
+            && is_loopback(&asked)
+            && asked.username().is_empty()
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// `http://127.0.0.1:8080/cb` without `:8080`, the rest untouched.
+fn without_port(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    Some(format!("{scheme}://{host}{path}"))
+}
+
+impl TryFrom<String> for RedirectUri {
+    type Error = NewClientError;
+
+    fn try_from(text: String) -> Result<Self, NewClientError> {
+        Self::parse(&text).ok_or(NewClientError::RedirectUri(text))
+    }
+}
+
+impl From<RedirectUri> for String {
+    fn from(uri: RedirectUri) -> Self {
+        uri.0
+    }
+}
+
+impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+    /// Registers a client under a random `client_id` and gives its secret, which is shown this once; a client that
+    /// authenticates by `none` gets no secret.
+    ///
+    /// # Errors
+    /// A field is not acceptable, or the name is taken.
+    pub async fn register(
+        &self,
+        owner: &str,
+        name: &str,
+        metadata: ClientMetadata,
+    ) -> Result<(Client, NewClientSecret), NewClientError> {
+        let mut client_id = random_token(&self.randomness).into_exposed();
+        client_id.truncate(22);
+        let secret = metadata.token_endpoint_auth_method.has_secret().then(|| random_token(&self.randomness));
+        let client = self.register_as(&client_id, secret.as_ref(), owner, name, metadata).await?;
+        Ok((client, secret))
+    }
+
+    /// Registers a client whose id and secret are chosen by the caller, as the demo does.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn register_as(
+        &self,
+        client_id: &str,
+        secret: Option<&Secret<String>>,
+        owner: &str,
+        name: &str,
+        metadata: ClientMetadata,
+    ) -> Result<Client, NewClientError> {
+        if handfast_protocol::ConfigKey::parse(client_id).is_err() {
+            return Err(NewClientError::ClientId);
+        }
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return Err(NewClientError::Name);
+        }
+        if metadata.redirect_uris.is_empty() {
+            return Err(NewClientError::NoRedirectUri);
+        }
+        let client = Client {
+            client_id: client_id.to_owned(),
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            secret_hash: secret.map(|secret| Sha256Hash::of(secret.expose())),
+            registration_token_hash: None,
+            created_at: self.now(),
+            metadata,
+        };
+        if self.store.put_client(&client).await? { Ok(client) } else { Err(NewClientError::Duplicate) }
+    }
+
+    /// The client with this id.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn client(&self, client_id: &str) -> Result<Option<Client>, StoreError> {
+        self.store.client(client_id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(registered: &str, asked: &str) -> bool {
+        RedirectUri::parse(registered).unwrap().matches(asked)
+    }
+
+    /// RFC 9700 2.1, ASVS 10.4.1: exact text.
+    #[test]
+    fn a_redirect_uri_is_compared_byte_by_byte() {
+        let registered = "https://client.example/cb";
+        assert!(matches(registered, registered));
+        for other in [
+            "https://client.example/CB",
+            "https://CLIENT.example/cb",
+            "https://client.example/cb/",
+            "https://client.example/cb?x=1",
+            "https://client.example:443/cb",
+            "https://client.example/cb/../cb",
+            "https://client.example.evil.example/cb",
+        ] {
+            assert!(!matches(registered, other), "{other}");
+        }
+    }
+
+    /// RFC 8252 7.3.
+    #[test]
+    fn only_the_port_of_a_loopback_address_may_vary() {
+        assert!(matches("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"));
+        assert!(matches("http://[::1]:1/cb", "http://[::1]:2/cb"));
+        assert!(!matches("http://localhost:1/cb", "http://localhost:2/cb"));
+        for other in [
+            "http://127.0.0.1:1/other",
+            "http://127.0.0.2:1/cb",
+            "https://127.0.0.1:1/cb",
+            "http://127.0.0.1:1@evil.example/cb",
+            "http://user@127.0.0.1:1/cb",
+            "http://127.0.0.1:1/cb?x",
+        ] {
+            assert!(!matches("http://127.0.0.1/cb", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_safe_cannot_be_registered() {
+        for good in [
+            "https://a.example/cb?x=1",
+            "http://localhost:1/cb",
+            "com.example.app:/cb",
+            "http://127.0.0.3:1/",
+        ] {
+            assert!(RedirectUri::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "http://a.example/cb",
+            "https://a.example/#f",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "/cb",
+            "https://u:p@a.example/",
+            "",
+        ] {
+            assert!(RedirectUri::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the issuer needs from outside: a place to keep things. Each method is one atomic change.
+
+use core::future::Future;
+
+use handfast_protocol::{Sha256Hash, Timestamp};
+
+use crate::{
+    approval::{Approval, LoginSession},
+    client::Client,
+    grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, RefreshToken},
+    keys::StoredKey,
+};
+
+/// The storage could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the issuer's storage failed: {0}")]
+pub struct StoreError(#[source] pub Box<dyn core::error::Error + Send + Sync>);
+
+/// Everything the issuer keeps.
+pub trait Store: KeyStore + ClientStore + LoginSessionStore + GrantStore {}
+
+impl<T: KeyStore + ClientStore + LoginSessionStore + GrantStore> Store for T {}
+
+/// Keeps signing keys, sealed.
+pub trait KeyStore: Send + Sync {
+    /// Every key, newest first.
+    fn keys(&self) -> impl Future<Output = Result<Vec<StoredKey>, StoreError>> + Send;
+
+    /// Keeps `key` as the one that signs with its algorithm. Where another one signs already it is retired at `now` if
+    /// `replace` names it; otherwise nothing changes.
+    fn put_key(
+        &self,
+        key: &StoredKey,
+        replace: Option<&str>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Keeps client registrations.
+pub trait ClientStore: Send + Sync {
+    /// The client with this `client_id`.
+    fn client(&self, client_id: &str) -> impl Future<Output = Result<Option<Client>, StoreError>> + Send;
+
+    /// Keeps a new client; `false` if its `client_id`, or its name for the same owner, is taken.
+    fn put_client(&self, client: &Client) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// Keeps authorization requests that wait for the user.
+pub trait LoginSessionStore: Send + Sync {
+    /// Keeps a new login session.
+    fn put_login_session(
+        &self,
+        session: &LoginSession,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The login session with this id, unless it has expired.
+    fn login_session(
+        &self,
+        id_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<LoginSession>, StoreError>> + Send;
+
+    /// The login session that was approved under this consent id, unless it has expired.
+    fn login_session_of_consent(
+        &self,
+        consent_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<LoginSession>, StoreError>> + Send;
+
+    /// Records the application's decision, once; `false` if there was one before.
+    fn decide_login_session(
+        &self,
+        id_hash: &Sha256Hash,
+        approval: &Approval,
+        consent_hash: &Sha256Hash,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Ends a login session without a grant, once; `false` if it had ended before.
+    fn end_login_session(
+        &self,
+        id_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// Keeps what users allowed, and the codes and tokens that follow from it.
+pub trait GrantStore: Send + Sync {
+    /// Ends the login session and keeps grant, code, remembered consent and browser session, all or nothing; `false`
+    /// if the login session had ended before.
+    fn conclude(&self, conclusion: &Conclusion) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The code and its grant, whatever their state.
+    fn code(
+        &self,
+        code_hash: &Sha256Hash,
+    ) -> impl Future<Output = Result<Option<(AuthorizationCode, Grant)>, StoreError>> + Send;
+
+    /// Uses the code up and keeps the refresh token it buys; `false` if it was used before.
+    fn take_code(
+        &self,
+        code_hash: &Sha256Hash,
+        refresh_token: Option<&RefreshToken>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The refresh token and its grant, whatever their state.
+    fn refresh_token(
+        &self,
+        token_hash: &Sha256Hash,
+    ) -> impl Future<Output = Result<Option<(RefreshToken, Grant)>, StoreError>> + Send;
+
+    /// Uses a refresh token up and keeps its successor; `false` if it was used before.
+    fn rotate_refresh_token(
+        &self,
+        token_hash: &Sha256Hash,
+        successor: &RefreshToken,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The grant with this id, whatever its state.
+    fn grant(&self, grant_id: &str) -> impl Future<Output = Result<Option<Grant>, StoreError>> + Send;
+
+    /// Revokes a grant and every token of it.
+    fn revoke_grant(
+        &self,
+        grant_id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What `user` consented to for `client_id` before.
+    fn consent(
+        &self,
+        user: &str,
+        client_id: &str,
+    ) -> impl Future<Output = Result<Option<Consent>, StoreError>> + Send;
+
+    /// The browser session with this id, unless it has expired.
+    fn browser_session(
+        &self,
+        id_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<BrowserSession>, StoreError>> + Send;
+}

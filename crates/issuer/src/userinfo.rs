@@ -1,0 +1,146 @@
+//! What a bearer of an access token learns about the user (OpenID Connect Core 5.3), and how a token of ours is
+//! recognised.
+
+use handfast_protocol::{Clock, Randomness, Scopes, Timestamp};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Issuer,
+    grant::{Grant, GrantDetails},
+    ports::{Store, StoreError},
+};
+
+/// An access token of ours that is accepted at this moment.
+#[derive(Clone, Debug)]
+pub struct VerifiedAccessToken {
+    /// Its claims.
+    pub claims: Map<String, Value>,
+    /// The grant it came from.
+    pub grant: Grant,
+    /// Its scopes, which may be fewer than the grant's.
+    pub scopes: Scopes,
+}
+
+/// Why a bearer gets nothing (RFC 6750 3.1).
+#[derive(Debug, thiserror::Error)]
+pub enum BearerError {
+    /// There is no token in the request.
+    #[error("the request has no access token; send it as `Authorization: Bearer ..`")]
+    Missing,
+    /// The token is expired, revoked, malformed, or not ours.
+    #[error("the access token is expired, revoked, or not one of this issuer")]
+    InvalidToken,
+    /// The token lacks this scope.
+    #[error("the access token lacks the scope {0}")]
+    InsufficientScope(&'static str),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The claims that each scope releases (OpenID Connect Core 5.4).
+const CLAIMS_OF_SCOPES: [(&str, &[&str]); 4] = [
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+    ("email", &["email", "email_verified"]),
+    ("address", &["address"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+];
+
+impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+    /// The claims for the bearer of `token`, who needs the scope `openid`.
+    ///
+    /// # Errors
+    /// As RFC 6750 3.1 names them.
+    pub async fn userinfo(&self, token: Option<&str>) -> Result<Map<String, Value>, BearerError> {
+        let token = self.verify_access_token(token.ok_or(BearerError::Missing)?).await?;
+        let token = token.ok_or(BearerError::InvalidToken)?;
+        if !token.scopes.contains("openid") {
+            return Err(BearerError::InsufficientScope("openid"));
+        }
+        if token.claims.get("aud").is_some_and(|aud| *aud != json!(self.settings.audience())) {
+            return Err(BearerError::InvalidToken);
+        }
+        let mut claims = released_claims(&token.grant.details, &token.scopes, "userinfo");
+        claims.insert("sub".to_owned(), json!(token.grant.user));
+        Ok(claims)
+    }
+
+    /// Recognises an access token of ours that has neither expired nor been revoked; `None` for any other text.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn verify_access_token(&self, token: &str) -> Result<Option<VerifiedAccessToken>, StoreError> {
+        let now = self.now();
+        let Some((_, claims)) = self.key_ring().await?.verify(token) else { return Ok(None) };
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let expires_at = claims.get("exp").and_then(Value::as_i64).map(Timestamp::from_secs);
+        let ours = text("iss") == Some(&self.settings.issuer())
+            && expires_at.is_some_and(|expires_at| now < expires_at);
+        // An ID token is signed with the same keys; it has neither `jti` nor `scope`.
+        let (Some(jti), Some(scope)) = (text("jti"), text("scope")) else { return Ok(None) };
+        let Some((grant_id, _)) = jti.split_once('.').filter(|_| ours) else { return Ok(None) };
+        let scopes = Scopes::parse_separated(scope, " ");
+        let grant = self.store.grant(grant_id).await?.filter(|grant| grant.is_live(now));
+        Ok(grant.map(|grant| VerifiedAccessToken { claims, grant, scopes }))
+    }
+}
+
+/// The claims of a grant that `scopes` and the `claims` parameter's `member` release. Claims that OpenID Connect does
+/// not define pass to userinfo: the application gave them for this very request.
+pub(crate) fn released_claims(details: &GrantDetails, scopes: &Scopes, member: &str) -> Map<String, Value> {
+    let asked =
+        details.requested_claims.as_ref().and_then(|claims| claims.get(member)).and_then(Value::as_object);
+    let scope_of = |name: &str| {
+        CLAIMS_OF_SCOPES.iter().find(|(_, claims)| claims.contains(&name)).map(|(scope, _)| *scope)
+    };
+    let released = |name: &str| {
+        asked.is_some_and(|asked| asked.contains_key(name))
+            || match scope_of(name) {
+                Some(scope) => scopes.contains(scope),
+                None => member == "userinfo",
+            }
+    };
+    let claims = details.claims.iter().filter(|(name, _)| released(name) && !is_reserved(name));
+    claims.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The claims that only the issuer itself states.
+fn is_reserved(name: &str) -> bool {
+    const RESERVED: [&str; 16] = [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "nbf",
+        "jti",
+        "auth_time",
+        "nonce",
+        "acr",
+        "amr",
+        "azp",
+        "at_hash",
+        "c_hash",
+        "sid",
+        "cnf",
+    ];
+    RESERVED.contains(&name)
+}
