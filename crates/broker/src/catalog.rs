@@ -355,7 +355,7 @@ impl Provider {
     }
 
     /// What the types alone cannot say.
-    fn check(&self) -> Result<(), CatalogError> {
+    pub(crate) fn check(&self) -> Result<(), CatalogError> {
         if self.display_name.is_empty() {
             return Err(self.problem("display_name is missing"));
         }

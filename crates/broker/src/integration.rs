@@ -218,9 +218,6 @@ pub enum EditIntegrationError {
     /// A field is not acceptable.
     #[error(transparent)]
     Invalid(#[from] InvalidIntegration),
-    /// It cannot be read.
-    #[error(transparent)]
-    Find(#[from] FindIntegrationError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -430,10 +427,8 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         name: &str,
         overrides: &Map<String, Value>,
     ) -> Result<Provider, InvalidIntegration> {
-        let entry = self
-            .catalog
-            .find(name)
-            .ok_or_else(|| InvalidIntegration::UnknownProvider(name.to_owned()))?;
+        let entry =
+            self.catalog.find(name).ok_or_else(|| InvalidIntegration::UnknownProvider(name.to_owned()))?;
         with_overrides(entry, overrides)
     }
 }
@@ -528,7 +523,10 @@ mod tests {
         let overrides =
             Map::from_iter([("token_endpoint".to_owned(), Value::from("https://other.test/token"))]);
         let provider = with_overrides(&entry(), &overrides).unwrap();
-        assert_eq!(provider.token_endpoint.as_ref().map(crate::UrlTemplate::as_str), Some("https://other.test/token"));
+        assert_eq!(
+            provider.token_endpoint.as_ref().map(crate::UrlTemplate::as_str),
+            Some("https://other.test/token")
+        );
         assert_eq!(provider.display_name, "Example");
     }
 

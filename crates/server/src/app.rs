@@ -2,23 +2,82 @@
 
 use std::sync::Arc;
 
-use crate::storage::Storage;
+use handfast_broker::{IntegrationBook, Policy};
+use handfast_protocol::{Secret, Sha256Hash};
+
+use crate::{
+    config::{Config, Exposure},
+    storage::Storage,
+};
 
 /// The running application. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
 
-struct Parts {
-    storage: Storage,
+/// What the application is made of.
+pub(crate) struct Parts {
+    pub(crate) storage: Storage,
+    pub(crate) integrations: IntegrationBook<Storage>,
+    pub(crate) policy: Policy,
+    pub(crate) exposure: Exposure,
+    /// The configuration's API key, which has every scope.
+    pub(crate) api_key: Option<Sha256Hash>,
+    /// Names, with or without a port, under which the server answers besides its `public_url` and loopback.
+    pub(crate) allowed_hosts: Vec<String>,
 }
 
 impl App {
-    pub(crate) fn new(storage: Storage) -> Self {
-        Self(Arc::new(Parts { storage }))
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Creates, edits and finds integrations.
+    pub(crate) fn integrations(&self) -> &IntegrationBook<Storage> {
+        &self.0.integrations
+    }
+
+    /// The rules of this server.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// Whether a request without an API key is refused: always where other machines can reach the server, and where
+    /// the configuration names a key.
+    pub(crate) fn needs_api_key(&self) -> bool {
+        self.0.exposure == Exposure::Public || self.0.api_key.is_some()
+    }
+
+    /// Whether `key` is the one of the configuration.
+    pub(crate) fn is_configured_api_key(&self, key: &Secret<String>) -> bool {
+        self.0.api_key.as_ref().is_some_and(|own| *own == Sha256Hash::of(key.expose()))
+    }
+
+    /// Names under which the server answers besides its `public_url` and loopback.
+    pub(crate) fn allowed_hosts(&self) -> &[String] {
+        &self.0.allowed_hosts
     }
 
     /// Whether the database answers.
     pub(crate) async fn is_ready(&self) -> bool {
         self.0.storage.ping().await.is_ok()
+    }
+}
+
+impl Parts {
+    /// What follows from the configuration alone.
+    pub(crate) fn new(
+        config: &Config,
+        storage: Storage,
+        integrations: IntegrationBook<Storage>,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            storage,
+            integrations,
+            policy,
+            exposure: config.exposure(),
+            api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),
+            allowed_hosts: config.allowed_hosts.clone(),
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 mod app;
 mod cli;
+mod config;
 mod http;
+mod key_file;
+mod serve;
 mod storage;
 mod system;
 

@@ -1,5 +1,8 @@
 //! The database: embedded SQLite or PostgreSQL, one SQL text for both.
 
+mod integrations;
+mod key_proofs;
+
 use sqlx::{PgPool, SqlitePool, migrate::Migrator};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();

@@ -1,0 +1,177 @@
+//! Errors as HTTP answers: problem documents (RFC 9457) with a stable code, and the one table from errors to statuses.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use handfast_broker::{
+    CreateIntegrationError, EditIntegrationError, FindIntegrationError, InvalidIntegration, StoreError,
+};
+use handfast_protocol::{ErrorCode, NameError};
+use serde::Serialize;
+
+/// A problem document (RFC 9457 3) whose extension members are `code` and, where one field is to blame, `field`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    #[serde(serialize_with = "status_number")]
+    status: StatusCode,
+    pub(crate) code: ErrorCode,
+    pub(crate) detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+// Serde hands over a reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    /// A problem with the status that belongs to the code.
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        let status = status_of(code);
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self { kind: "about:blank", title, status, code, detail: detail.into(), field: None }
+    }
+
+    /// The request is not one that this address understands.
+    pub(crate) fn invalid_request(detail: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, detail)
+    }
+
+    /// A mistake of our own, or of the database. The cause is logged here and not told.
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "the request failed");
+        Self::new(
+            ErrorCode::Internal,
+            "the server made a mistake; its log names the cause under this request's id",
+        )
+    }
+
+    /// Names the field to blame.
+    pub(crate) fn field(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
+    }
+
+    /// Another status than the code's own.
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self.title = status.canonical_reason().unwrap_or("Error");
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // A compatibility layer may put it in other words.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The one table from codes to statuses.
+const fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::MissingApiKey | ErrorCode::InvalidApiKey => StatusCode::UNAUTHORIZED,
+        ErrorCode::InsufficientScope
+        | ErrorCode::OriginNotAllowed
+        | ErrorCode::AccessDenied
+        | ErrorCode::WrongBrowser => StatusCode::FORBIDDEN,
+        ErrorCode::UnknownIntegration | ErrorCode::UnknownConnection | ErrorCode::NotFound => {
+            StatusCode::NOT_FOUND
+        }
+        ErrorCode::AlreadyExists | ErrorCode::NeedsReconnect => StatusCode::CONFLICT,
+        ErrorCode::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::ProviderError | ErrorCode::RefreshFailed | ErrorCode::Network => StatusCode::BAD_GATEWAY,
+        ErrorCode::Timeout | ErrorCode::Interrupted => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::InvalidIntegration => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::new(ErrorCode::InvalidName, error.to_string()).field(error.field)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<InvalidIntegration> for Problem {
+    fn from(error: InvalidIntegration) -> Self {
+        let field = match &error {
+            InvalidIntegration::UnknownProvider(_) => "provider_name",
+            InvalidIntegration::Overrides(_) => "provider_overrides",
+            InvalidIntegration::ClientId => "client_id",
+            InvalidIntegration::ClientSecret => "client_secret",
+            InvalidIntegration::Origin(_) => "allowed_origins",
+        };
+        Self::invalid_request(error.to_string()).field(field)
+    }
+}
+
+impl From<FindIntegrationError> for Problem {
+    fn from(error: FindIntegrationError) -> Self {
+        match error {
+            FindIntegrationError::Invalid { .. } => {
+                Self::new(ErrorCode::InvalidIntegration, error.to_string())
+            }
+            FindIntegrationError::Open { .. } => Self::internal(&error),
+            FindIntegrationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateIntegrationError> for Problem {
+    fn from(error: CreateIntegrationError) -> Self {
+        match error {
+            CreateIntegrationError::AlreadyExists(_) => {
+                Self::new(ErrorCode::AlreadyExists, error.to_string())
+            }
+            CreateIntegrationError::Invalid(error) => error.into(),
+            CreateIntegrationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EditIntegrationError> for Problem {
+    fn from(error: EditIntegrationError) -> Self {
+        match error {
+            EditIntegrationError::Unknown(_) => Self::new(ErrorCode::UnknownIntegration, error.to_string()),
+            EditIntegrationError::Conflict(_) => {
+                Self::invalid_request(error.to_string()).status(StatusCode::CONFLICT)
+            }
+            EditIntegrationError::Invalid(error) => error.into(),
+            EditIntegrationError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Answers where nothing stands.
+pub(crate) async fn not_found() -> Problem {
+    Problem::new(ErrorCode::NotFound, "nothing stands at this address; /openapi.json lists what does")
+}
+
+/// Answers where something stands, but not for this method.
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::invalid_request("this address does not take this method").status(StatusCode::METHOD_NOT_ALLOWED)
+}

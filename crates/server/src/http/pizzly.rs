@@ -1,0 +1,208 @@
+//! What programs written for Pizzly ask and expect: its routes, names, bodies and sentences, and nowhere else.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use handfast_broker::{
+    DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration, StoredIntegration,
+};
+use handfast_protocol::{Clock, ConfigKey, ErrorCode, Scopes, Secret, Sha256Hash};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    caller::Caller,
+    error::Problem,
+    extract::JsonBody,
+    integrations::{rfc3339, shown_secret},
+};
+use crate::{
+    app::App,
+    system::{SystemClock, SystemRandomness},
+};
+
+/// Puts a problem into Pizzly's words: `{"error": ".."}`.
+pub(crate) async fn speak(response: Response) -> Response {
+    let Some(problem) = response.extensions().get::<Problem>() else { return response };
+    let sentence = match problem.code {
+        ErrorCode::MissingApiKey => "Authentication failed. The request is missing a valid secret key.",
+        ErrorCode::InvalidApiKey => "Authentication failed. The provided secret key is invalid.",
+        _ => &problem.detail,
+    };
+    let body = Json(ErrorBody { error: sentence.to_owned() });
+    (response.status(), [(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    error: String,
+}
+
+/// Pizzly answers every refused request with this status.
+fn refused(sentence: impl Into<String>) -> Problem {
+    Problem::invalid_request(sentence).status(StatusCode::BAD_REQUEST)
+}
+
+fn no_matching_configuration(key: &str) -> Problem {
+    refused(format!("There is no matching provider configuration with key: {key}"))
+}
+
+/// An integration in Pizzly's names.
+#[derive(Serialize)]
+struct ConfigBody {
+    id: u64,
+    created_at: String,
+    updated_at: String,
+    unique_key: String,
+    provider: String,
+    oauth_client_id: String,
+    oauth_client_secret: String,
+    oauth_scopes: String,
+}
+
+#[derive(Serialize)]
+struct OneConfig {
+    config: ConfigBody,
+}
+
+#[derive(Serialize)]
+struct ManyConfigs {
+    configs: Vec<ConfigBody>,
+}
+
+#[derive(Serialize)]
+struct CreatedConfig {
+    config_id: u64,
+}
+
+/// What `config:create` and `config:edit` send. Every field is asked for, so a missing one is named one by one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigRequest {
+    provider_config_key: Option<String>,
+    provider: Option<String>,
+    oauth_client_id: Option<String>,
+    oauth_client_secret: Option<String>,
+    oauth_scopes: Option<String>,
+}
+
+impl ConfigRequest {
+    fn into_new(self) -> Result<NewIntegration, Problem> {
+        let missing = |name: &str| refused(format!("Missing param {name}."));
+        let key = self.provider_config_key.ok_or_else(|| missing("provider_config_key"))?;
+        Ok(NewIntegration {
+            config_key: ConfigKey::parse(&key).map_err(|error| refused(error.to_string()))?,
+            provider_name: self.provider.ok_or_else(|| missing("provider"))?,
+            provider_overrides: serde_json::Map::new(),
+            client_id: self.oauth_client_id.ok_or_else(|| missing("oauth_client_id"))?,
+            client_secret: Some(Secret::new(
+                self.oauth_client_secret.ok_or_else(|| missing("oauth_client_secret"))?,
+            )),
+            scopes: Scopes::parse_list(&self.oauth_scopes.ok_or_else(|| missing("oauth_scopes"))?),
+            allowed_origins: Vec::new(),
+            legacy_start: false,
+        })
+    }
+}
+
+pub(crate) async fn list_configs(caller: Caller, State(app): State<App>) -> Result<Response, Problem> {
+    let stored = app.integrations().list().await?;
+    let configs =
+        stored.into_iter().map(|stored| config_body(&app, &caller, stored)).collect::<Result<_, _>>()?;
+    Ok(Json(ManyConfigs { configs }).into_response())
+}
+
+pub(crate) async fn show_config(
+    caller: Caller,
+    State(app): State<App>,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
+    let config_key = ConfigKey::parse(&key).map_err(|_| no_matching_configuration(&key))?;
+    let stored = app.integrations().stored(&config_key).await?;
+    let stored = stored.ok_or_else(|| no_matching_configuration(&key))?;
+    Ok(Json(OneConfig { config: config_body(&app, &caller, stored)? }).into_response())
+}
+
+pub(crate) async fn create_config(
+    _: Caller,
+    State(app): State<App>,
+    JsonBody(request): JsonBody<ConfigRequest>,
+) -> Result<Response, Problem> {
+    let created = app.integrations().create(request.into_new()?, SystemClock.now(), &SystemRandomness).await;
+    let stored = created.map_err(|error| Problem::from(error).status(StatusCode::BAD_REQUEST))?;
+    tracing::info!(config_key = %stored.config_key, "integration created");
+    Ok(Json(CreatedConfig { config_id: number(&stored.id) }).into_response())
+}
+
+pub(crate) async fn edit_config(
+    _: Caller,
+    State(app): State<App>,
+    JsonBody(request): JsonBody<ConfigRequest>,
+) -> Result<StatusCode, Problem> {
+    let new = request.into_new()?;
+    let edit = IntegrationEdit {
+        provider_name: Some(new.provider_name),
+        client_id: Some(new.client_id),
+        client_secret: new.client_secret,
+        scopes: Some(new.scopes),
+        ..IntegrationEdit::default()
+    };
+    match app.integrations().edit(&new.config_key, edit, SystemClock.now(), &SystemRandomness).await {
+        Ok(stored) => {
+            tracing::info!(config_key = %stored.config_key, "integration edited");
+            Ok(StatusCode::OK)
+        }
+        Err(EditIntegrationError::Unknown(key)) => Err(no_matching_configuration(key.as_str())),
+        Err(error) => Err(Problem::from(error).status(StatusCode::BAD_REQUEST)),
+    }
+}
+
+/// Deleting what is not there succeeds, as it does at Pizzly.
+pub(crate) async fn delete_config(
+    _: Caller,
+    State(app): State<App>,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let Ok(config_key) = ConfigKey::parse(&key) else { return Ok(StatusCode::OK) };
+    match app.integrations().delete(&config_key).await? {
+        DeletedIntegration::HasConnections => Err(refused(format!(
+            "Connections belong to the provider configuration with key: {key}. Delete them first."
+        ))),
+        DeletedIntegration::Deleted => {
+            tracing::info!(%config_key, "integration deleted");
+            Ok(StatusCode::OK)
+        }
+        DeletedIntegration::Unknown => Ok(StatusCode::OK),
+    }
+}
+
+fn config_body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<ConfigBody, Problem> {
+    Ok(ConfigBody {
+        oauth_client_secret: shown_secret(app, caller, &stored)?.unwrap_or_default(),
+        id: number(&stored.id),
+        created_at: rfc3339(stored.created_at),
+        updated_at: rfc3339(stored.updated_at),
+        unique_key: stored.config_key.to_string(),
+        provider: stored.provider_name,
+        oauth_client_id: stored.client_id,
+        oauth_scopes: stored.scopes.join(","),
+    })
+}
+
+/// Pizzly numbers its rows; ours have opaque ids. 48 bits of a hash are a number that stays the same and that every
+/// JSON reader holds exactly.
+fn number(id: &str) -> u64 {
+    let hash = Sha256Hash::of(id);
+    hash.as_str().bytes().take(8).fold(0, |number, byte| {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            _ => 63,
+        };
+        number << 6 | u64::from(digit)
+    })
+}

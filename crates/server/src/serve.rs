@@ -1,0 +1,139 @@
+//! Running the server: on loopback, in public, or as a demonstration.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use anyhow::{Context, bail};
+use axum::serve::Listener;
+use handfast_broker::IntegrationBook;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{
+    app::{App, Parts},
+    config::{self, Config, Exposure, LogFormat},
+    http, key_file,
+    storage::Storage,
+};
+
+/// Serves until the process is told to end, then lets the requests in progress finish.
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    start_log(&config)?;
+    for name in config::unknown_variables() {
+        tracing::warn!(name, "the environment holds a variable that begins like a setting but is none");
+    }
+    create_folder(&config.data_dir)?;
+    let storage =
+        Storage::open(config.database_url.expose()).await.context("the database cannot be opened")?;
+    let keyring = key_file::load(&config, &storage).await?;
+    if config.exposure() == Exposure::Public && config.api_key.is_none() {
+        bail!(
+            "the server would be reachable from other machines, so it needs an API key: set HANDFAST_API_KEY_FILE or \
+             HANDFAST_API_KEY"
+        );
+    }
+
+    let listener = Listeners::bind(config.listen).await?;
+    let listening_on = listener.local_addr()?;
+    let public_url = config.public_url_or(listening_on);
+    let integrations = IntegrationBook::new(storage.clone(), config.catalog()?.into(), keyring);
+    let policy = config.policy(public_url.clone());
+    let app = App::new(Parts::new(&config, storage, integrations, policy));
+
+    // The first line of output: programs that start the server read the address from it.
+    writeln!(io::stdout(), "handfast is listening on {}", public_url.as_str().trim_end_matches('/'))?;
+    if config.exposure() == Exposure::Loopback {
+        tracing::info!(
+            "only programs of this machine can reach the server; API keys and connect tokens are optional"
+        );
+    }
+    axum::serve(listener, http::router(app)).with_graceful_shutdown(told_to_end()).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log).with_context(|| {
+        format!("log: {:?} is not a filter such as \"info\" or \"handfast=debug\"", config.log)
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// Creates the data folder for its owner alone.
+pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).with_context(|| format!("{} cannot be created", path.display()))
+}
+
+/// One port on one address, and for IPv4 loopback also on IPv6 loopback: some programs ask for `localhost` there first.
+struct Listeners {
+    main: TcpListener,
+    second: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let main = TcpListener::bind(address).await.with_context(|| {
+            format!("{address} cannot be listened on; choose another port with --port, or 0 for a free one")
+        })?;
+        let second = if address.ip() == Ipv4Addr::LOCALHOST {
+            TcpListener::bind((Ipv6Addr::LOCALHOST, main.local_addr()?.port())).await.ok()
+        } else {
+            None
+        };
+        Ok(Self { main, second })
+    }
+}
+
+impl Listener for Listeners {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        match &mut self.second {
+            None => Listener::accept(&mut self.main).await,
+            Some(second) => tokio::select! {
+                accepted = Listener::accept(&mut self.main) => accepted,
+                accepted = Listener::accept(second) => accepted,
+            },
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.main.local_addr()
+    }
+}
+
+/// Waits for Ctrl-C or, on Unix, for SIGTERM.
+async fn told_to_end() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+    tracing::info!("ending: requests in progress may finish");
+}

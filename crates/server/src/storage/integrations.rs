@@ -1,0 +1,135 @@
+//! The table `integrations`.
+
+use handfast_broker::{DeletedIntegration, IntegrationStore, Sealed, StoreError, StoredIntegration};
+use handfast_protocol::{ConfigKey, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Storage, on_either};
+
+const COLUMNS: &str = "id, config_key, provider_name, provider_overrides, client_id, sealed_client_secret, scopes, \
+     allowed_origins, legacy_start, created_at, updated_at";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    config_key: String,
+    provider_name: String,
+    provider_overrides: String,
+    client_id: String,
+    sealed_client_secret: Option<Vec<u8>>,
+    scopes: String,
+    allowed_origins: String,
+    legacy_start: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for StoredIntegration {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            config_key: ConfigKey::parse(&row.config_key).map_err(StoreError::new)?,
+            provider_name: row.provider_name,
+            provider_overrides: from_json(&row.provider_overrides)?,
+            client_id: row.client_id,
+            sealed_client_secret: row.sealed_client_secret.map(Sealed::from_stored),
+            scopes: from_json(&row.scopes)?,
+            allowed_origins: from_json(&row.allowed_origins)?,
+            legacy_start: row.legacy_start != 0,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+        })
+    }
+}
+
+impl IntegrationStore for Storage {
+    async fn insert_integration(&self, integration: &StoredIntegration) -> Result<bool, StoreError> {
+        let sql = format!(
+            "INSERT INTO integrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+             ON CONFLICT (config_key) DO NOTHING"
+        );
+        let inserted = on_either!(self, pool => sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(&integration.id)
+            .bind(integration.config_key.as_str())
+            .bind(&integration.provider_name)
+            .bind(to_json(&integration.provider_overrides)?)
+            .bind(&integration.client_id)
+            .bind(integration.sealed_client_secret.as_ref().map(Sealed::as_bytes))
+            .bind(to_json(&integration.scopes)?)
+            .bind(to_json(&integration.allowed_origins)?)
+            .bind(i64::from(integration.legacy_start))
+            .bind(integration.created_at.as_millis())
+            .bind(integration.updated_at.as_millis())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()));
+        Ok(inserted.map_err(StoreError::new)? == 1)
+    }
+
+    async fn replace_integration(
+        &self,
+        integration: &StoredIntegration,
+        expected_updated_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE integrations SET provider_name = $1, provider_overrides = $2, client_id = $3, \
+                   sealed_client_secret = $4, scopes = $5, allowed_origins = $6, legacy_start = $7, updated_at = $8 \
+                   WHERE id = $9 AND updated_at = $10";
+        let replaced = on_either!(self, pool => sqlx::query(sql)
+            .bind(&integration.provider_name)
+            .bind(to_json(&integration.provider_overrides)?)
+            .bind(&integration.client_id)
+            .bind(integration.sealed_client_secret.as_ref().map(Sealed::as_bytes))
+            .bind(to_json(&integration.scopes)?)
+            .bind(to_json(&integration.allowed_origins)?)
+            .bind(i64::from(integration.legacy_start))
+            .bind(integration.updated_at.as_millis())
+            .bind(&integration.id)
+            .bind(expected_updated_at.as_millis())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()));
+        Ok(replaced.map_err(StoreError::new)? == 1)
+    }
+
+    async fn stored_integration(
+        &self,
+        config_key: &ConfigKey,
+    ) -> Result<Option<StoredIntegration>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM integrations WHERE config_key = $1");
+        let row: Option<Row> = on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(config_key.as_str())
+            .fetch_optional(pool)
+            .await)
+        .map_err(StoreError::new)?;
+        row.map(StoredIntegration::try_from).transpose()
+    }
+
+    async fn stored_integrations(&self) -> Result<Vec<StoredIntegration>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM integrations ORDER BY config_key");
+        let rows: Vec<Row> =
+            on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await)
+                .map_err(StoreError::new)?;
+        rows.into_iter().map(StoredIntegration::try_from).collect()
+    }
+
+    async fn delete_integration(&self, config_key: &ConfigKey) -> Result<DeletedIntegration, StoreError> {
+        let sql = "DELETE FROM integrations WHERE config_key = $1";
+        let deleted = on_either!(self, pool => sqlx::query(sql)
+            .bind(config_key.as_str())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()))
+        .map_err(StoreError::new)?;
+        Ok(if deleted == 1 { DeletedIntegration::Deleted } else { DeletedIntegration::Unknown })
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::new)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(StoreError::new)
+}
