@@ -10,11 +10,5 @@ mod storage;
 mod system;
 
 fn main() -> std::process::ExitCode {
-    match cli::run() {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("handfast: {error:#}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    cli::run()
 }
