@@ -11,7 +11,7 @@ use crate::connection::{
 };
 use crate::token_endpoint::{TokenError, read_response, refresh_at, refresh_request};
 use crate::{
-    Broker, FindIntegrationError, Integration, OpenError, RefreshTokenPolicy, SendError, Store, StoreError,
+    Broker, DiscoveryError, FindIntegrationError, Integration, OpenError, RefreshTokenPolicy, SendError, Store, StoreError,
     TokenEndpoint, VariableError,
 };
 
@@ -112,6 +112,9 @@ pub enum RefreshError {
     /// The token endpoint answered something else than tokens.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The issuer that the provider's entry names.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The integration, or its provider's entry, is at fault.
     #[error("the integration cannot be used: {0}")]
     InvalidIntegration(String),
@@ -251,6 +254,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         let given = connection.params.iter().filter(|(name, _)| provider.variables.contains_key(*name));
         let values =
             provider.variable_values(&given.map(|(name, value)| (name.clone(), value.clone())).collect())?;
+        let integration = &*self.discovered(integration, &values).await?;
+        let provider = &integration.provider;
         let endpoint = provider.refresh_endpoint(&values)?.ok_or_else(|| {
             RefreshError::InvalidIntegration("its provider has no token endpoint".to_owned())
         })?;

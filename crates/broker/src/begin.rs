@@ -13,7 +13,7 @@ use crate::attempt::{
     ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
 };
 use crate::{
-    AttemptCookie, Broker, CodeChallengeMethod, FindIntegrationError, Integration, ScopeEncoding, Store,
+    AttemptCookie, Broker, CodeChallengeMethod, DiscoveryError, FindIntegrationError, Integration, ScopeEncoding, Store,
     StoreError, TokenEndpoint, VariableError, VariableValues,
 };
 
@@ -23,6 +23,7 @@ const RESERVED_PARAMS: &[&str] = &[
     "client_secret",
     "code_challenge",
     "code_challenge_method",
+    "nonce",
     "redirect_uri",
     "request",
     "request_uri",
@@ -137,6 +138,9 @@ pub enum BeginError {
     /// An authorization parameter that nobody may set.
     #[error("authorization_params: \"{0}\" is set by the server and cannot be chosen.")]
     ReservedParameter(String),
+    /// The issuer that the provider's entry names.
+    #[error("The provider cannot be used at the moment: {0}.")]
+    Discovery(#[from] DiscoveryError),
     /// The integration, or its provider's entry, is at fault.
     #[error("The integration cannot be used: {0}.")]
     InvalidIntegration(String),
@@ -172,6 +176,7 @@ impl BeginError {
             Self::InvalidConnectToken(_) => ErrorCode::InvalidConnectToken,
             Self::InvalidParameter(_) | Self::ReservedParameter(_) => ErrorCode::InvalidParameter,
             Self::InvalidIntegration(_) => ErrorCode::InvalidIntegration,
+            Self::Discovery(_) => ErrorCode::ProviderError,
             Self::Unreadable(_) | Self::Store(_) => ErrorCode::Internal,
         }
     }
@@ -239,6 +244,7 @@ pub(crate) struct PendingDetails {
     pub(crate) code_verifier: Option<String>,
     pub(crate) requested_scopes: Scopes,
     pub(crate) values: VariableValues,
+    pub(crate) nonce: Option<String>,
 }
 
 impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
@@ -347,6 +353,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Err(BeginError::ReservedParameter(name.clone()));
         }
         let values = provider.variable_values(&start.params)?;
+        let integration = &*self.discovered(integration, &values).await?;
+        let provider = &integration.provider;
         let endpoint = provider.authorization_endpoint(&values)?.ok_or_else(|| {
             BeginError::InvalidIntegration("its provider has no authorization endpoint".to_owned())
         })?;
@@ -355,6 +363,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let state_hash = Sha256Hash::of(state.expose());
         let verifier = (provider.code_challenge_method != CodeChallengeMethod::None)
             .then(|| CodeVerifier::random(&self.randomness));
+        let nonce = (requested_scopes.contains("openid") && provider.verifies_id_tokens())
+            .then(|| random_token(&self.randomness).into_exposed());
         let redirect_uri = self.policy.address("/oauth/callback");
         let authorization_url = authorization_request(&AuthorizationRequest {
             integration,
@@ -363,6 +373,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             state: &state,
             verifier: verifier.as_ref(),
             scopes: &requested_scopes,
+            nonce: nonce.as_deref(),
             extra: &start.authorization_params,
         });
         let cookie_value = random_token(&self.randomness);
@@ -371,6 +382,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             code_verifier: verifier.map(|verifier| verifier.expose().to_owned()),
             requested_scopes,
             values,
+            nonce,
         };
         let now = self.clock.now();
         let attempt = NewAttempt {
@@ -493,6 +505,7 @@ struct AuthorizationRequest<'a> {
     state: &'a Secret<String>,
     verifier: Option<&'a CodeVerifier>,
     scopes: &'a Scopes,
+    nonce: Option<&'a str>,
     extra: &'a BTreeMap<String, String>,
 }
 
@@ -507,6 +520,9 @@ fn authorization_request(request: &AuthorizationRequest<'_>) -> String {
     params.insert(provider.param_name("client_id"), &integration.client_id);
     params.insert(provider.param_name("redirect_uri"), request.redirect_uri);
     params.insert(provider.param_name("state"), request.state.expose());
+    if let Some(nonce) = request.nonce {
+        params.insert("nonce", nonce);
+    }
     let challenge = request.verifier.map(|verifier| match provider.code_challenge_method {
         CodeChallengeMethod::Plain => (verifier.expose().to_owned(), "plain"),
         CodeChallengeMethod::S256 | CodeChallengeMethod::None => {

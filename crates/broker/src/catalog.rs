@@ -179,6 +179,9 @@ pub struct Provider {
     /// Query parameters of the callback worth keeping with the connection.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub callback_fields: Vec<String>,
+    /// Claims of a verified id token worth keeping with the connection, beside `sub`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub id_token_claims: Vec<String>,
     /// How the provider signs its callbacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_signature: Option<CallbackSignature>,
@@ -262,6 +265,11 @@ impl Provider {
     /// Where the provider says whose account it is.
     pub fn userinfo_endpoint(&self, values: &VariableValues) -> Result<Option<Url>, VariableError> {
         self.expand(self.userinfo_endpoint.as_ref(), values)
+    }
+
+    /// Where the keys are that sign id tokens.
+    pub fn jwks_uri(&self, values: &VariableValues) -> Result<Option<Url>, VariableError> {
+        self.expand(self.jwks_uri.as_ref(), values)
     }
 
     /// The issuer identifier, exactly as written: comparing it is comparing strings (RFC 8414 2).

@@ -15,7 +15,8 @@ use crate::connection::{ConnectionKey, Credentials, NewConnection, TokenSet, cre
 use crate::cookie;
 use crate::token_endpoint::{TokenError, code_request, read_response, refresh_at};
 use crate::{
-    Broker, CallbackSignatureError, FindIntegrationError, Integration, QuirkError, SendError, Store, StoreError, TokenEndpoint, VariableError,
+    Broker, CallbackSignatureError, DiscoveryError, FindIntegrationError, Integration, QuirkError, SendError, Store, StoreError, TokenEndpoint, VariableError,
+    VerifyIdTokenError,
 };
 
 /// An authorization response as it arrived: nothing in it has been checked.
@@ -105,6 +106,12 @@ pub enum CompleteError {
     /// The integration, or its provider's entry, is at fault.
     #[error("The integration cannot be used: {0}.")]
     InvalidIntegration(String),
+    /// The issuer that the provider's entry names.
+    #[error("The provider cannot be used at the moment: {0}.")]
+    Discovery(#[from] DiscoveryError),
+    /// The id token does not hold.
+    #[error("Nothing was stored: {0}.")]
+    IdToken(#[from] VerifyIdTokenError),
     /// The client cannot authenticate as the provider wants.
     #[error("The integration cannot be used: {0}.")]
     Quirk(#[from] QuirkError),
@@ -140,6 +147,8 @@ impl CompleteError {
             | Self::NoCode
             | Self::Provider { .. }
             | Self::Send(_)
+            | Self::Discovery(_)
+            | Self::IdToken(_)
             | Self::Token(_) => ErrorCode::ProviderError,
             Self::AccessDenied(_) => ErrorCode::AccessDenied,
             Self::IssuerMismatch | Self::WrongRedirectUri => ErrorCode::IssuerMismatch,
@@ -271,6 +280,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Err(CompleteError::UnknownIntegration);
         }
         let details = self.open_details(attempt, state_hash)?;
+        let integration = self.discovered(&integration, &details.values).await?.into_owned();
         self.check_issuer(&integration, &details, callback)?;
         if let Some(refusal) = callback.refusal() {
             return Err(refusal);
@@ -300,6 +310,10 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             params.extend(callback.find(name).map(|value| (name.clone(), value.to_owned())));
         }
         params.extend(kept_fields(&integration, &set));
+        let claims = self.verified_claims(&integration, &values, &set, details.nonce.as_deref()).await?;
+        for name in provider.id_token_claims.iter().map(String::as_str).chain(["sub"]) {
+            params.extend(claims.get(name).and_then(text_of).map(|value| (name.to_owned(), value)));
+        }
         Ok(Grant { account: account(&set), scopes: details.requested_scopes, integration, set, params })
     }
 
@@ -473,15 +487,18 @@ impl Callback<'_> {
 fn kept_fields(integration: &Integration, set: &TokenSet) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     for (name, pointer) in &integration.provider.token_response_fields {
-        let text = match set.raw.expose().pointer(pointer) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            Some(Value::Bool(flag)) => flag.to_string(),
-            _ => continue,
-        };
-        fields.insert(name.clone(), text);
+        fields.extend(set.raw.expose().pointer(pointer).and_then(text_of).map(|value| (name.clone(), value)));
     }
     fields
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// Whose account it is, to be shown to the person who just logged in. Read from the id token without checking its

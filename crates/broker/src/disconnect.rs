@@ -39,6 +39,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         let given = connection.params.iter().filter(|(name, _)| provider.variables.contains_key(*name));
         let given = given.map(|(name, value)| (name.clone(), value.clone())).collect();
         let values = provider.variable_values(&given).map_err(|error| error.to_string())?;
+        let integration = self.discovered(&integration, &values).await.map_err(|error| error.to_string())?;
+        let provider = &integration.provider;
         let Some(endpoint) = provider.revocation_endpoint(&values).map_err(|error| error.to_string())? else {
             return Ok(Revocation::NotSupported);
         };

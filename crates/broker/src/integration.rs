@@ -150,6 +150,9 @@ pub enum InvalidIntegration {
     /// Neither the catalogue nor the server's configuration knows the provider.
     #[error("provider: there is no provider called {0:?}; `handfast providers list` shows them all")]
     UnknownProvider(String),
+    /// Instead of a provider's name, an issuer that is not one.
+    #[error("provider: an issuer {0}, such as \"https://login.example.com\"")]
+    Issuer(&'static str),
     /// An override is not a field of a provider's entry, or of the wrong type.
     #[error("provider_overrides: {0}")]
     Overrides(String),
@@ -427,9 +430,14 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         name: &str,
         overrides: &Map<String, Value>,
     ) -> Result<Provider, InvalidIntegration> {
-        let entry =
-            self.catalog.find(name).ok_or_else(|| InvalidIntegration::UnknownProvider(name.to_owned()))?;
-        with_overrides(entry, overrides)
+        if let Some(entry) = self.catalog.find(name) {
+            return with_overrides(entry, overrides);
+        }
+        if !name.contains("://") {
+            return Err(InvalidIntegration::UnknownProvider(name.to_owned()));
+        }
+        let entry = Provider::from_issuer(name).map_err(InvalidIntegration::Issuer)?;
+        with_overrides(&entry, overrides)
     }
 }
 

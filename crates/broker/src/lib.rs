@@ -13,6 +13,8 @@ mod connection;
 mod cookie;
 mod credential;
 mod disconnect;
+mod discovery;
+mod id_token;
 mod integration;
 mod oauth1;
 mod policy;
@@ -24,6 +26,7 @@ mod waiters;
 
 use std::sync::Arc;
 
+use discovery::Documents;
 use waiters::{Turns, Waiters};
 
 pub use access_token::{AccessTokenError, OpenConnection, Refresh, RefreshError};
@@ -48,6 +51,8 @@ pub use connection::{
 pub use cookie::{AttemptCookie, attempt_cookies};
 pub use credential::{CredentialField, Verification};
 pub use disconnect::Revocation;
+pub use discovery::{DiscoveryError, VerifyIdTokenError};
+pub use id_token::{IdTokenError, SessionToken, verify_session_token};
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,
     IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration,
@@ -80,6 +85,7 @@ pub struct Broker<S, T, C, R> {
     pub policy: Policy,
     waiters: Waiters,
     refresh_turns: Turns<ConnectionKey>,
+    documents: Documents,
 }
 
 impl<S: Store, T, C, R> Broker<S, T, C, R> {
@@ -103,6 +109,7 @@ impl<S: Store, T, C, R> Broker<S, T, C, R> {
             policy,
             waiters,
             refresh_turns,
+            documents: Documents::default(),
         }
     }
 }

@@ -119,7 +119,7 @@ impl From<StoreError> for Problem {
 impl From<InvalidIntegration> for Problem {
     fn from(error: InvalidIntegration) -> Self {
         let field = match &error {
-            InvalidIntegration::UnknownProvider(_) => "provider_name",
+            InvalidIntegration::UnknownProvider(_) | InvalidIntegration::Issuer(_) => "provider_name",
             InvalidIntegration::Overrides(_) => "provider_overrides",
             InvalidIntegration::ClientId => "client_id",
             InvalidIntegration::ClientSecret => "client_secret",
