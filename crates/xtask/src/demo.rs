@@ -27,8 +27,9 @@ pub(crate) fn run(options: &[&str]) -> anyhow::Result<()> {
     let repair = "Mend what is named above and run this command again.";
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--workspace", "--bin", "handfast"]);
-    let mut package = Command::new(env::current_exe()?);
-    package.arg("package");
+    // By cargo: building the server may have replaced the program that is running here.
+    let mut package = Command::new("cargo");
+    package.args(["xtask", "package"]);
     let built = tally.step("server", repair, &mut cargo)?;
     let packaged = tally.step("npm package", repair, &mut package)?;
     if !(built.succeeded && packaged.succeeded) {

@@ -3,12 +3,19 @@
 pub mod program;
 pub mod tools;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 /// The top folder of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    });
+    &FOLDER
 }
 
 /// Where cargo puts what it builds.

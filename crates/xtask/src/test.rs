@@ -68,12 +68,10 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     in_chromium
         .args(["test", "--headless", "--chrome", "--chromedriver"])
         .arg(program::find("chromedriver").context("chromedriver is not on PATH")?)
-        .args([".", "--", "--package", "handfast"])
         .env("PATH", &path);
     tally.step("SDK tests in Chromium", repair, &mut in_chromium)?;
 
-    let mut package = Command::new(env::current_exe()?);
-    let packaged = tally.step("npm package", repair, package.arg("package"))?;
+    let packaged = tally.step("npm package", repair, &mut cargo(&["xtask", "package"]))?;
     if built.succeeded && packaged.succeeded {
         for (name, package) in [("package tests", "package"), ("end to end", "end_to_end")] {
             let programs = product.iter().filter(|program| program.package == package);

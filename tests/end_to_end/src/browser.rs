@@ -2,18 +2,25 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::Stdio,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WindowHandle};
+use fantoccini::{
+    Client, ClientBuilder, Locator, elements::Element, error::NewSessionError, wd::WindowHandle,
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use xtask::program::{self, Running};
+use xtask::{
+    program::{self, Running},
+    tools,
+};
 
 use crate::{PATIENCE, eventually};
 
@@ -22,14 +29,105 @@ use crate::{PATIENCE, eventually};
 pub enum Engine {
     /// Chromium, by its own driver.
     Chromium,
+    /// Firefox, by geckodriver.
+    Firefox,
+    /// WebKitGTK's small browser, by its own driver, on a display of its own.
+    WebKit,
+}
+
+impl Engine {
+    /// The engine that `HANDFAST_BROWSER` names: `chromium` (also where it is not set), `firefox` or `webkit`.
+    ///
+    /// # Errors
+    /// When it names another.
+    pub fn of_this_run() -> anyhow::Result<Self> {
+        match std::env::var("HANDFAST_BROWSER").as_deref() {
+            Err(_) | Ok("chromium") => Ok(Self::Chromium),
+            Ok("firefox") => Ok(Self::Firefox),
+            Ok("webkit") => Ok(Self::WebKit),
+            Ok(other) => bail!("HANDFAST_BROWSER is chromium, firefox or webkit, not {other}"),
+        }
+    }
+
+    /// Starts the driver; hands back its port, and what must live as long.
+    fn start_driver(self, folder: &Path) -> anyhow::Result<(u16, Vec<Running>)> {
+        let quiet = |command: &mut Command| {
+            command.env("TMPDIR", folder).stdout(Stdio::piped()).stderr(Stdio::null());
+        };
+        match self {
+            Self::Chromium => {
+                let mut command = program::family_bound_to_us("chromedriver");
+                quiet(command.arg("--port=0"));
+                let mut driver = Running::start(&mut command)?;
+                let port = number_after(&mut driver, "started successfully on port ")?;
+                Ok((port, vec![driver]))
+            }
+            Self::Firefox => {
+                let geckodriver =
+                    tools::from_crates_io("geckodriver", tools::GECKODRIVER)?.join("geckodriver");
+                let mut command = program::family_bound_to_us(geckodriver);
+                quiet(command.args(["--port", "0", "--profile-root"]).arg(folder).env("HOME", folder));
+                let mut driver = Running::start(&mut command)?;
+                let port = number_after(&mut driver, "Listening on 127.0.0.1:")?;
+                Ok((port, vec![driver]))
+            }
+            Self::WebKit => {
+                let mut command = program::family_bound_to_us("Xvfb");
+                quiet(command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]));
+                let mut display = Running::start(&mut command)?;
+                let number = number_after(&mut display, "")?;
+                // It does not choose a port itself, and says nothing when it listens.
+                let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+                let mut command = program::family_bound_to_us("WebKitWebDriver");
+                quiet(
+                    command
+                        .arg(format!("--port={port}"))
+                        .env("DISPLAY", format!(":{number}"))
+                        .env("HOME", folder),
+                );
+                Ok((port, vec![Running::start(&mut command)?, display]))
+            }
+        }
+    }
+
+    /// What the driver is asked for. Popup blocking is on, as in people's browsers; some drivers turn it off otherwise.
+    fn capabilities(self, folder: &Path) -> Value {
+        match self {
+            Self::Chromium => json!({
+                "browserName": "chrome",
+                "goog:chromeOptions": {
+                    "args": [
+                        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                        "--disable-quic", "--no-first-run", "--window-size=1000,800",
+                        format!("--user-data-dir={}", folder.join("profile").display()),
+                    ],
+                    "excludeSwitches": ["disable-popup-blocking"],
+                },
+            }),
+            Self::Firefox => json!({
+                "browserName": "firefox",
+                "moz:firefoxOptions": {
+                    "args": ["-headless"],
+                    "prefs": {
+                        "dom.disable_open_during_load": true,
+                        "network.captive-portal-service.enabled": false,
+                        "network.connectivity-service.enabled": false,
+                    },
+                },
+            }),
+            Self::WebKit => json!({}),
+        }
+    }
 }
 
 /// A browser with a profile of its own; it ends, with all its processes, when this is dropped.
 pub struct Browser {
+    engine: Engine,
     client: Client,
     /// The window that shows the application.
     application: WindowHandle,
-    _driver: Running,
+    _programs: Vec<Running>,
     _folder: TempDir,
 }
 
@@ -39,33 +137,31 @@ impl Browser {
     /// # Errors
     /// When driver or browser do not start.
     pub async fn start() -> anyhow::Result<Self> {
+        let engine = Engine::of_this_run()?;
         let folder = tempfile::tempdir()?;
-        let mut command = program::family_bound_to_us("chromedriver");
-        command.arg("--port=0").env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = Running::start(&mut command)?;
-        let port = port_told(&mut driver, "started successfully on port ")?;
-
-        let capabilities = json!({
-            "browserName": "chrome",
-            "goog:chromeOptions": {
-                "args": [
-                    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",
-                    "--window-size=1000,800",
-                    format!("--user-data-dir={}", folder.path().join("profile").display()),
-                ],
-                // Chromium's driver allows every window; people's browsers do not.
-                "excludeSwitches": ["disable-popup-blocking"],
-            },
+        let (port, programs) = engine.start_driver(folder.path())?;
+        let Value::Object(capabilities) = engine.capabilities(folder.path()) else {
+            bail!("capabilities are an object")
+        };
+        let address = format!("http://127.0.0.1:{port}");
+        let client = eventually("the browser starts", async || {
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            let client = builder.capabilities(capabilities.clone()).connect(&address).await;
+            // A driver that does not listen yet is asked again.
+            match client {
+                Err(NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_)) => None,
+                answered => Some(answered),
+            }
         });
-        let Value::Object(capabilities) = capabilities else { bail!("capabilities are an object") };
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .context("the browser does not start")?;
+        let client = client.await.context("the browser does not start")?;
         let application = client.window().await?;
-        Ok(Self { client, application, _driver: driver, _folder: folder })
+        Ok(Self { engine, client, application, _programs: programs, _folder: folder })
+    }
+
+    /// What kind of browser it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// The WebDriver client, for what has no verb here.
@@ -88,9 +184,17 @@ impl Browser {
     /// # Errors
     /// When the browser cannot.
     pub async fn open_application(&self, page: &str, server: &str) -> anyhow::Result<()> {
+        self.open_application_with(page, &json!(server)).await
+    }
+
+    /// The same for a library that takes something else than the server's address.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn open_application_with(&self, page: &str, argument: &Value) -> anyhow::Result<()> {
         self.open(page).await?;
         self.until("window.ready === true").await;
-        self.run("window.prepare(arguments[0])", &[json!(server)]).await?;
+        self.run("window.prepare(arguments[0])", std::slice::from_ref(argument)).await?;
         Ok(())
     }
 
@@ -242,10 +346,10 @@ impl Browser {
     }
 }
 
-/// Reads the port that a driver says it listens on.
-fn port_told(driver: &mut Running, words: &'static str) -> anyhow::Result<u16> {
-    let output = driver.child().stdout.take().context("the driver's output was asked for")?;
-    let (sender, ports) = mpsc::channel();
+/// Reads the number that a program prints after these words.
+fn number_after(running: &mut Running, words: &'static str) -> anyhow::Result<u16> {
+    let output = running.child().stdout.take().context("its output was asked for")?;
+    let (sender, numbers) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once(words) {
@@ -255,6 +359,6 @@ fn port_told(driver: &mut Running, words: &'static str) -> anyhow::Result<u16> {
             }
         }
     });
-    let port = ports.recv_timeout(PATIENCE).context("the browser's driver does not start")?;
-    port.parse().context("the driver names its port")
+    let number = numbers.recv_timeout(PATIENCE).context("what drives the browser does not start")?;
+    number.parse().with_context(|| format!("a number is expected after {words:?}"))
 }

@@ -78,6 +78,20 @@ impl World {
         Ok(browser)
     }
 
+    /// A connection made in a browser, as in real life.
+    ///
+    /// # Errors
+    /// When it does not come about.
+    pub async fn connect(&self, config_key: &str, connection_id: &str) -> anyhow::Result<()> {
+        let browser = self.browser().await?;
+        browser.connect(config_key, connection_id).await?;
+        browser.to_popup().await?;
+        browser.log_in_and_allow("ada").await?;
+        let answer = browser.answer(connection_id).await?;
+        answer.get("resolved").with_context(|| format!("{answer}"))?;
+        Ok(())
+    }
+
     /// The connection as the application's backend asks for it, with the status of the answer.
     ///
     /// # Errors

@@ -13,20 +13,10 @@ async fn world_of_short_lived_tokens() -> anyhow::Result<World> {
     World::start_with(provider, Settings::new()).await
 }
 
-async fn connect(world: &World) -> anyhow::Result<()> {
-    let browser = world.browser().await?;
-    browser.connect("counted", "user-1").await?;
-    browser.to_popup().await?;
-    browser.log_in_and_allow("ada").await?;
-    let answer = browser.answer("user-1").await?;
-    answer.get("resolved").with_context(|| format!("{answer}"))?;
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_stale_token_is_renewed_on_the_way_out_and_the_refresh_token_rotates() -> anyhow::Result<()> {
     let world = world_of_short_lived_tokens().await?;
-    connect(&world).await?;
+    world.connect("counted", "user-1").await?;
     let mut tokens = vec![world.access_token("counted", "user-1").await?];
     for _ in 0..2 {
         let next = eventually("the token is renewed", async || {
@@ -51,7 +41,7 @@ async fn a_stale_token_is_renewed_on_the_way_out_and_the_refresh_token_rotates()
 #[tokio::test]
 async fn fifty_readers_of_a_stale_token_cause_one_token_request() -> anyhow::Result<()> {
     let world = world_of_short_lived_tokens().await?;
-    connect(&world).await?;
+    world.connect("counted", "user-1").await?;
     // Stale, without anyone having asked.
     let lifetime: u64 = LIFETIME_SECS.parse()?;
     tokio::time::sleep(Duration::from_secs(lifetime)).await;
