@@ -8,7 +8,12 @@ use handfast_protocol::{Secret, Sha256Hash};
 use crate::{
     config::{Config, Exposure},
     storage::Storage,
+    system::{SystemClock, SystemRandomness},
+    token_client::TokenClient,
 };
+
+/// The broker over this server's adapters.
+pub(crate) type Broker = handfast_broker::Broker<Storage, TokenClient, SystemClock, SystemRandomness>;
 
 /// The running application. Cheap to clone.
 #[derive(Clone)]
@@ -17,8 +22,7 @@ pub(crate) struct App(Arc<Parts>);
 /// What the application is made of.
 pub(crate) struct Parts {
     pub(crate) storage: Storage,
-    pub(crate) integrations: IntegrationBook<Storage>,
-    pub(crate) policy: Policy,
+    pub(crate) broker: Arc<Broker>,
     pub(crate) exposure: Exposure,
     /// The configuration's API key, which has every scope.
     pub(crate) api_key: Option<Sha256Hash>,
@@ -33,12 +37,17 @@ impl App {
 
     /// Creates, edits and finds integrations.
     pub(crate) fn integrations(&self) -> &IntegrationBook<Storage> {
-        &self.0.integrations
+        &self.0.broker.integrations
     }
 
     /// The rules of this server.
     pub(crate) fn policy(&self) -> &Policy {
-        &self.0.policy
+        &self.0.broker.policy
+    }
+
+    /// The OAuth client role.
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        &self.0.broker
     }
 
     /// Whether a request without an API key is refused: always where other machines can reach the server, and where
@@ -65,16 +74,10 @@ impl App {
 
 impl Parts {
     /// What follows from the configuration alone.
-    pub(crate) fn new(
-        config: &Config,
-        storage: Storage,
-        integrations: IntegrationBook<Storage>,
-        policy: Policy,
-    ) -> Self {
+    pub(crate) fn new(config: &Config, storage: Storage, broker: Broker) -> Self {
         Self {
             storage,
-            integrations,
-            policy,
+            broker: Arc::new(broker),
             exposure: config.exposure(),
             api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),
             allowed_hosts: config.allowed_hosts.clone(),

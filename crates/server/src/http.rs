@@ -1,6 +1,11 @@
 //! Every route on one screen.
 
+mod attempt;
+mod attempt_pages;
+mod callback;
 mod caller;
+mod connect;
+mod connections;
 mod error;
 mod extract;
 mod guard;
@@ -13,7 +18,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state, map_response},
-    routing::get,
+    routing::{get, post},
 };
 
 use crate::app::App;
@@ -23,13 +28,17 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// The whole HTTP surface.
 pub(crate) fn router(app: App) -> Router {
-    let own = Router::new().route("/integrations", get(integrations::list).post(integrations::create)).route(
-        "/integrations/{config_key}",
-        get(integrations::show).patch(integrations::edit).delete(integrations::delete),
-    );
+    let own = Router::new()
+        .route("/integrations", get(integrations::list).post(integrations::create))
+        .route(
+            "/integrations/{config_key}",
+            get(integrations::show).patch(integrations::edit).delete(integrations::delete),
+        )
+        .route("/connections/{*connection_id}", get(connections::show).delete(connections::delete));
     let pizzlys = Router::new()
         .route("/config", get(pizzly::list_configs).post(pizzly::create_config).put(pizzly::edit_config))
-        .route("/config/{config_key}", get(pizzly::show_config).delete(pizzly::delete_config));
+        .route("/config/{config_key}", get(pizzly::show_config).delete(pizzly::delete_config))
+        .route("/connection/{*connection_id}", get(pizzly::show_connection));
     let guard = from_fn_with_state(app.clone(), guard::rest);
     let rest = own
         .layer(guard.clone())
@@ -37,8 +46,17 @@ pub(crate) fn router(app: App) -> Router {
         .merge(pizzlys.layer(guard).layer(map_response(pizzly::speak)))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 
+    let browser = Router::new()
+        .route("/oauth/connect/{config_key}", get(connect::explain_or_start).post(connect::start))
+        .route("/oauth/callback", get(callback::answer).post(callback::posted))
+        .route("/oauth/callback/continue", post(callback::continued))
+        .route("/oauth/callback/{config_key}", get(callback::answer_for).post(callback::posted_for))
+        .route("/oauth/attempt", post(attempt::ask))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+
     Router::new()
         .merge(rest)
+        .merge(browser)
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
         .fallback(error::not_found)

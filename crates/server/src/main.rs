@@ -8,6 +8,7 @@ mod key_file;
 mod serve;
 mod storage;
 mod system;
+mod token_client;
 
 fn main() -> std::process::ExitCode {
     cli::run()

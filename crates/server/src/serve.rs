@@ -9,14 +9,17 @@ use std::{
 
 use anyhow::{Context, bail};
 use axum::serve::Listener;
-use handfast_broker::IntegrationBook;
+use handfast_broker::ATTEMPT_LIFETIME;
+use handfast_protocol::Clock;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
-    app::{App, Parts},
+    app::{App, Broker, Parts},
     config::{self, Config, Exposure, LogFormat},
     http, key_file,
     storage::Storage,
+    system::{SystemClock, SystemRandomness},
+    token_client::TokenClient,
 };
 
 /// Serves until the process is told to end, then lets the requests in progress finish.
@@ -39,9 +42,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let listener = Listeners::bind(config.listen).await?;
     let listening_on = listener.local_addr()?;
     let public_url = config.public_url_or(listening_on);
-    let integrations = IntegrationBook::new(storage.clone(), config.catalog()?.into(), keyring);
     let policy = config.policy(public_url.clone());
-    let app = App::new(Parts::new(&config, storage, integrations, policy));
+    let token_client = TokenClient::new(policy.danger_allow_private_addresses)?;
+    let adapters = (token_client, SystemClock, SystemRandomness);
+    let broker = Broker::new(storage.clone(), config.catalog()?.into(), keyring, policy, adapters);
+    tokio::spawn(forget_attempts(storage.clone()));
+    let app = App::new(Parts::new(&config, storage, broker));
 
     // The first line of output: programs that start the server read the address from it.
     writeln!(io::stdout(), "handfast is listening on {}", public_url.as_str().trim_end_matches('/'))?;
@@ -53,6 +59,17 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     axum::serve(listener, http::router(app)).with_graceful_shutdown(told_to_end()).await?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Forgets attempts once nobody can ask for them any more.
+async fn forget_attempts(storage: Storage) {
+    let mut ticks = tokio::time::interval(ATTEMPT_LIFETIME / 10);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = storage.purge_attempts(SystemClock.now() - ATTEMPT_LIFETIME).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old attempts could not be forgotten");
+        }
+    }
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {

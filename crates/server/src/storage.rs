@@ -1,9 +1,19 @@
 //! The database: embedded SQLite or PostgreSQL, one SQL text for both.
 
+mod attempts;
+mod connections;
 mod integrations;
 mod key_proofs;
 
-use sqlx::{PgPool, SqlitePool, migrate::Migrator};
+use core::time::Duration;
+
+use handfast_broker::StoreError;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{
+    PgPool, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -36,7 +46,7 @@ impl Storage {
     /// Connects to `sqlite:..` or `postgres://..` and brings the schema up to date.
     pub(crate) async fn open(url: &str) -> Result<Self, sqlx::Error> {
         let database = if url.starts_with("sqlite:") {
-            let options = url.parse::<sqlx::sqlite::SqliteConnectOptions>()?.create_if_missing(true);
+            let options = sqlite_options(url)?;
             Database::Sqlite(SqlitePool::connect_with(options).await?)
         } else {
             Database::Postgres(PgPool::connect(url).await?)
@@ -54,4 +64,24 @@ impl Storage {
     pub(crate) async fn ping(&self) -> Result<(), sqlx::Error> {
         on_either!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop))
     }
+}
+
+/// Readers and one writer work side by side, and a commit survives a power cut: a rotated refresh token that is lost cannot
+/// be had again.
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
+    let options = url.parse::<SqliteConnectOptions>()?;
+    Ok(options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10)))
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::new)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(StoreError::new)
 }

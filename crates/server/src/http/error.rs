@@ -6,9 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_broker::{
-    CreateIntegrationError, EditIntegrationError, FindIntegrationError, InvalidIntegration, StoreError,
+    AccessTokenError, CreateIntegrationError, EditIntegrationError, FindIntegrationError, InvalidIntegration,
+    StoreError,
 };
-use handfast_protocol::{ErrorCode, NameError};
+use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError};
 use serde::Serialize;
 
 /// A problem document (RFC 9457 3) whose extension members are `code` and, where one field is to blame, `field`.
@@ -51,6 +52,15 @@ impl Problem {
             ErrorCode::Internal,
             "the server made a mistake; its log names the cause under this request's id",
         )
+    }
+
+    /// The integration has no such connection.
+    pub(crate) fn unknown_connection(config_key: &ConfigKey, connection_id: &ConnectionId) -> Self {
+        AccessTokenError::UnknownConnection {
+            config_key: config_key.clone(),
+            connection_id: connection_id.clone(),
+        }
+        .into()
     }
 
     /// Names the field to blame.
@@ -113,6 +123,15 @@ impl From<NameError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<AccessTokenError> for Problem {
+    fn from(error: AccessTokenError) -> Self {
+        match error {
+            AccessTokenError::Open(_) | AccessTokenError::Store(_) => Self::internal(&error),
+            _ => Self::new(error.code(), error.to_string()),
+        }
     }
 }
 

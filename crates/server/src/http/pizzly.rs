@@ -7,15 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_broker::{
-    DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration, StoredIntegration,
+    AccessTokenError, DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration,
+    StoredIntegration,
 };
-use handfast_protocol::{Clock, ConfigKey, ErrorCode, Scopes, Secret, Sha256Hash};
+use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Scopes, Secret, Sha256Hash};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     caller::Caller,
+    connections::{CredentialsBody, Flag, OpenConnectionBody},
     error::Problem,
-    extract::JsonBody,
+    extract::{JsonBody, StrictQuery},
     integrations::{rfc3339, shown_secret},
 };
 use crate::{
@@ -175,6 +178,92 @@ pub(crate) async fn delete_config(
             Ok(StatusCode::OK)
         }
         DeletedIntegration::Unknown => Ok(StatusCode::OK),
+    }
+}
+
+/// The integration under each name that a version of Pizzly gave it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionQuery {
+    integration_key: Option<String>,
+    provider_config_key: Option<String>,
+    config_key: Option<String>,
+    #[serde(default)]
+    force_refresh: Flag,
+}
+
+/// `GET /connection/{connection_id}`: a connection with a fresh token, in the words of every version at once.
+pub(crate) async fn show_connection(
+    _: Caller,
+    State(app): State<App>,
+    Path(connection_id): Path<String>,
+    StrictQuery(query): StrictQuery<ConnectionQuery>,
+) -> Result<Response, Problem> {
+    let keys = [query.integration_key, query.provider_config_key, query.config_key];
+    let mut keys = keys.into_iter().flatten();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(refused("Missing param provider_config_key."));
+    };
+    let no_match = || {
+        refused(format!(
+            "No matching connection for connection_id: {connection_id} and provider_config_key: {key}"
+        ))
+    };
+    let (Ok(config_key), Ok(id)) = (ConfigKey::parse(&key), ConnectionId::parse(&connection_id)) else {
+        return Err(no_match());
+    };
+    match app.broker().access_token(&config_key, &id, query.force_refresh.into()).await {
+        Ok(open) => Ok(Json(connection_body(open.into())).into_response()),
+        Err(AccessTokenError::UnknownIntegration(_) | AccessTokenError::UnknownConnection { .. }) => {
+            Err(no_match())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A connection in three dialects: bare and under `connection`, in snake case and in camel case.
+fn connection_body(open: OpenConnectionBody) -> Value {
+    let OpenConnectionBody { connection, credentials } = open;
+    let (credentials, raw) = credentials_body(credentials);
+    let mut body = json!({
+        "id": connection.id,
+        "created_at": connection.created_at,
+        "updated_at": connection.updated_at,
+        "config_key": connection.config_key,
+        "provider_config_key": connection.config_key,
+        "integration_key": connection.config_key,
+        "connection_id": connection.connection_id,
+        "credentials": credentials,
+        "raw_response": raw,
+        "connection_config": connection.params,
+    });
+    body["connection"] = body.clone();
+    body
+}
+
+fn credentials_body(credentials: CredentialsBody) -> (Value, Value) {
+    match credentials {
+        CredentialsBody::OAuth2 { access_token, refresh_token, expires_at, raw, .. } => {
+            let mut body = json!({
+                "type": "OAUTH2", "access_token": access_token, "accessToken": access_token, "raw": raw,
+            });
+            if let Some(token) = refresh_token {
+                body["refresh_token"] = json!(token);
+                body["refreshToken"] = json!(token);
+            }
+            if let Some(instant) = expires_at {
+                body["expires_at"] = json!(instant);
+                body["expiresAt"] = json!(instant);
+            }
+            (body, raw)
+        }
+        CredentialsBody::OAuth1 { oauth_token, oauth_token_secret, raw } => {
+            let body = json!({
+                "type": "OAUTH1", "oauth_token": oauth_token, "oAuthToken": oauth_token,
+                "oauth_token_secret": oauth_token_secret, "oAuthTokenSecret": oauth_token_secret, "raw": raw,
+            });
+            (body, raw)
+        }
     }
 }
 

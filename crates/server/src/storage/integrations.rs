@@ -2,9 +2,8 @@
 
 use handfast_broker::{DeletedIntegration, IntegrationStore, Sealed, StoreError, StoredIntegration};
 use handfast_protocol::{ConfigKey, Timestamp};
-use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Storage, on_either};
+use super::{Storage, from_json, on_either, to_json};
 
 const COLUMNS: &str = "id, config_key, provider_name, provider_overrides, client_id, sealed_client_secret, scopes, \
      allowed_origins, legacy_start, created_at, updated_at";
@@ -115,21 +114,18 @@ impl IntegrationStore for Storage {
     }
 
     async fn delete_integration(&self, config_key: &ConfigKey) -> Result<DeletedIntegration, StoreError> {
-        let sql = "DELETE FROM integrations WHERE config_key = $1";
+        let sql = "DELETE FROM integrations WHERE config_key = $1 \
+                   AND NOT EXISTS (SELECT 1 FROM connections WHERE integration_id = integrations.id)";
         let deleted = on_either!(self, pool => sqlx::query(sql)
             .bind(config_key.as_str())
             .execute(pool)
             .await
             .map(|done| done.rows_affected()))
         .map_err(StoreError::new)?;
-        Ok(if deleted == 1 { DeletedIntegration::Deleted } else { DeletedIntegration::Unknown })
+        if deleted == 1 {
+            return Ok(DeletedIntegration::Deleted);
+        }
+        let stands = self.stored_integration(config_key).await?.is_some();
+        Ok(if stands { DeletedIntegration::HasConnections } else { DeletedIntegration::Unknown })
     }
-}
-
-fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(StoreError::new)
-}
-
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(StoreError::new)
 }

@@ -1,0 +1,184 @@
+//! `/connections/{connection_id}`: a connection with fresh credentials, and its end.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use handfast_broker::{Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation};
+use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use super::{caller::Caller, error::Problem, extract::StrictQuery, integrations::rfc3339};
+use crate::app::App;
+
+/// Which connection, and whether its token is renewed in any case.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadQuery {
+    config_key: String,
+    #[serde(default)]
+    force_refresh: Flag,
+}
+
+/// Which connection.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameQuery {
+    config_key: String,
+}
+
+/// `true` or `false` in a query.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Flag {
+    True,
+    #[default]
+    False,
+}
+
+impl From<Flag> for Refresh {
+    fn from(flag: Flag) -> Self {
+        match flag {
+            Flag::True => Self::Now,
+            Flag::False => Self::WhenDue,
+        }
+    }
+}
+
+/// A connection as it is shown.
+#[derive(Serialize)]
+pub(crate) struct ConnectionBody {
+    pub(super) id: String,
+    pub(super) config_key: ConfigKey,
+    pub(super) connection_id: ConnectionId,
+    pub(super) status: ConnectionStatus,
+    pub(super) granted_scopes: Scopes,
+    /// The connect parameters, and what was kept of callback and token answer.
+    pub(super) params: BTreeMap<String, String>,
+    pub(super) metadata: Map<String, Value>,
+    pub(super) created_at: String,
+    pub(super) updated_at: String,
+}
+
+/// A connection and what opens the provider's API.
+#[derive(Serialize)]
+pub(crate) struct OpenConnectionBody {
+    #[serde(flatten)]
+    pub(super) connection: ConnectionBody,
+    pub(super) credentials: CredentialsBody,
+}
+
+/// What opens the provider's API. `raw` is the provider's last token answer, as it came.
+#[derive(Serialize)]
+#[serde(tag = "type")]
+pub(crate) enum CredentialsBody {
+    #[serde(rename = "OAUTH2")]
+    OAuth2 {
+        access_token: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token_type: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refresh_token: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id_token: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<String>,
+        raw: Value,
+    },
+    #[serde(rename = "OAUTH1")]
+    OAuth1 { oauth_token: String, oauth_token_secret: String, raw: Value },
+}
+
+impl From<Connection> for ConnectionBody {
+    fn from(connection: Connection) -> Self {
+        Self {
+            id: connection.id,
+            config_key: connection.config_key,
+            connection_id: connection.key.connection_id,
+            status: connection.status,
+            granted_scopes: connection.granted_scopes,
+            params: connection.params,
+            metadata: connection.metadata,
+            created_at: rfc3339(connection.created_at),
+            updated_at: rfc3339(connection.updated_at),
+        }
+    }
+}
+
+impl From<OpenConnection> for OpenConnectionBody {
+    fn from(open: OpenConnection) -> Self {
+        Self { connection: open.connection.into(), credentials: open.credentials.into() }
+    }
+}
+
+impl From<Credentials> for CredentialsBody {
+    fn from(credentials: Credentials) -> Self {
+        match credentials {
+            Credentials::OAuth2(set) => Self::OAuth2 {
+                access_token: set.access_token.into_exposed(),
+                token_type: set.token_type,
+                refresh_token: set.refresh_token.map(handfast_protocol::Secret::into_exposed),
+                id_token: set.id_token.map(handfast_protocol::Secret::into_exposed),
+                expires_at: set.expires_at.map(|at: Timestamp| rfc3339(at)),
+                raw: set.raw.into_exposed(),
+            },
+            Credentials::OAuth1 { token, token_secret, raw } => Self::OAuth1 {
+                oauth_token: token.into_exposed(),
+                oauth_token_secret: token_secret.into_exposed(),
+                raw: raw.into_exposed(),
+            },
+        }
+    }
+}
+
+/// `GET /connections/{connection_id}?config_key=`: with a token that is good for a while.
+pub(crate) async fn show(
+    _: Caller,
+    State(app): State<App>,
+    Path(connection_id): Path<String>,
+    StrictQuery(query): StrictQuery<ReadQuery>,
+) -> Result<Json<OpenConnectionBody>, Problem> {
+    let config_key = ConfigKey::parse(&query.config_key)?;
+    let connection_id = ConnectionId::parse(&connection_id)?;
+    let open = app.broker().access_token(&config_key, &connection_id, query.force_refresh.into()).await?;
+    Ok(Json(open.into()))
+}
+
+/// What became of the grant at the provider.
+#[derive(Serialize)]
+pub(crate) struct DeletedBody {
+    /// `revoked`, `not_supported` or `failed`.
+    revocation: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// `DELETE /connections/{connection_id}?config_key=`: deletes here, and revokes at the provider where it can.
+pub(crate) async fn delete(
+    _: Caller,
+    State(app): State<App>,
+    Path(connection_id): Path<String>,
+    StrictQuery(query): StrictQuery<NameQuery>,
+) -> Result<Json<DeletedBody>, Problem> {
+    let config_key = ConfigKey::parse(&query.config_key)?;
+    let connection_id = ConnectionId::parse(&connection_id)?;
+    // Whoever asked may hang up between the two halves.
+    let task = tokio::spawn({
+        let (app, config_key, connection_id) = (app.clone(), config_key.clone(), connection_id.clone());
+        async move { app.broker().disconnect(&config_key, &connection_id).await }
+    });
+    let ended = task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    let Some((_, revocation)) = ended else {
+        return Err(Problem::unknown_connection(&config_key, &connection_id));
+    };
+    tracing::info!(%config_key, ?revocation, "connection deleted");
+    let (revocation, reason) = match revocation {
+        Revocation::Revoked => ("revoked", None),
+        Revocation::NotSupported => ("not_supported", None),
+        Revocation::Failed(reason) => ("failed", Some(reason)),
+    };
+    Ok(Json(DeletedBody { revocation, reason }))
+}
