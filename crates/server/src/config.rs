@@ -528,7 +528,8 @@ mod tests {
     #[test]
     fn a_private_provider_is_one_table() {
         let config = load(
-            "[providers.acme]\ndisplay_name = \"Acme\"\ntoken_endpoint = \"https://acme.test/token\"",
+            "[providers.acme]\ndisplay_name = \"Acme\"\nauthorization_endpoint = \"https://acme.test/authorize\"\n\
+             token_endpoint = \"https://acme.test/token\"\nevidence = \"documentation\"",
             &[],
             &ListenArgs::default(),
         );

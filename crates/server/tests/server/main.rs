@@ -1,0 +1,7 @@
+//! The real binary, started as users start it.
+
+mod cli;
+mod guards;
+mod integrations;
+mod start;
+mod support;

@@ -1,0 +1,139 @@
+//! The ways to start, and the refusals.
+
+use std::{fs, time::Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{API_KEY, Options, Server, handfast, printed};
+
+#[tokio::test]
+async fn a_loopback_server_needs_nothing() {
+    let server = Server::start();
+    assert!(server.address.starts_with("http://localhost:"), "{}", server.address);
+    let answer = server.request(Method::GET, "/health").send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "ok");
+    assert_eq!(server.get("/integrations").await, (200, json!({"integrations": []})));
+}
+
+#[test]
+fn another_address_is_refused_without_public_url_and_without_key() {
+    let refused = Options::new().variable("HANDFAST_LISTEN", "0.0.0.0:0").start_refused();
+    assert!(refused.contains("public_url"), "{refused}");
+    let refused = Options::new()
+        .variable("HANDFAST_LISTEN", "0.0.0.0:0")
+        .variable("HANDFAST_PUBLIC_URL", "https://connect.example.com")
+        .start_refused();
+    assert!(refused.contains("API key"), "{refused}");
+}
+
+#[test]
+fn a_public_name_makes_a_loopback_listener_public() {
+    let refused =
+        Options::new().variable("HANDFAST_PUBLIC_URL", "https://connect.example.com").start_refused();
+    assert!(refused.contains("API key"), "{refused}");
+}
+
+#[test]
+fn an_unknown_setting_is_refused_by_name() {
+    let refused = Options::new().file("allowed_origin = []").start_refused();
+    assert!(refused.contains("line 1") && refused.contains("allowed_origin"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_with_a_key_answers_only_who_shows_it() {
+    let server = Options::new().variable("HANDFAST_API_KEY", API_KEY).start();
+    let (status, body) = server.get("/integrations").await;
+    assert_eq!((status, &body["code"]), (401, &json!("missing_api_key")));
+    let bearer = |key: &str| server.request(Method::GET, "/integrations").bearer_auth(key).send();
+    assert_eq!(bearer("wrong").await.unwrap().status(), 401);
+    assert_eq!(bearer(API_KEY).await.unwrap().status(), 200);
+    let basic = server.request(Method::GET, "/integrations").basic_auth(API_KEY, Some("")).send();
+    assert_eq!(basic.await.unwrap().status(), 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_key_file_and_its_folder_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Options::new().argument("--demo").start();
+    let folder = server.data_dir().join("demo");
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(folder.join("sealing.keys")), 0o600);
+    assert_eq!(mode(folder), 0o700);
+}
+
+// Points 5 and 14 of what users of such servers met: what is lost at a restart, and secrets in the clear.
+#[tokio::test]
+async fn integrations_outlive_a_kill_and_their_secrets_lie_sealed() {
+    let server = Server::start();
+    let new = json!({"config_key": "a", "provider_name": "github", "client_id": "id", "client_secret": "hush-hush-1"});
+    assert_eq!(server.send(Method::POST, "/integrations", new).await.0, 201);
+    let server = server.kill().start();
+    assert_eq!(server.get("/integrations/a").await.0, 200);
+    for file in fs::read_dir(server.data_dir()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(11).any(|window| window == b"hush-hush-1"));
+    }
+}
+
+#[test]
+fn a_lost_or_foreign_key_file_is_a_clear_error() {
+    let server = Server::start();
+    let path = server.data_dir().join("sealing.keys");
+    let again = server.kill();
+    fs::remove_file(&path).unwrap();
+    let refused = again.start_refused();
+    assert!(refused.contains("sealing.keys is missing"), "{refused}");
+    assert!(!path.exists(), "a new key was made although the database is sealed with another");
+
+    let server = Server::start();
+    let path = server.data_dir().join("sealing.keys");
+    let again = server.kill();
+    fs::write(&path, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n").unwrap();
+    let refused = again.start_refused();
+    assert!(refused.contains("sealing.keys") && refused.contains("nothing was changed"), "{refused}");
+}
+
+#[test]
+fn check_names_what_is_wrong_and_hides_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = || {
+        let mut command = handfast(folder.path());
+        command.arg("check").env("HANDFAST_API_KEY", API_KEY);
+        command
+    };
+    let fine = check().output().unwrap();
+    assert!(fine.status.success() && !printed(&fine).contains(API_KEY), "{}", printed(&fine));
+    let wrong = check().env("HANDFAST_DATABASE_URL", "sqlite:/nowhere/at/all.db").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(printed(&wrong).contains("database_url"), "{}", printed(&wrong));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn told_to_end_it_lets_the_request_in_progress_finish() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut server = Server::start();
+    let address = server.address.trim_start_matches("http://").to_owned();
+    let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let body = r#"{"config_key":"a","provider_name":"github","client_id":"id"}"#;
+    let head = format!(
+        "POST /integrations HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body: the request is in progress.
+    let mut buffer = [0; 1024];
+    let read = socket.read(&mut buffer).await.unwrap();
+    assert!(buffer[..read].starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&buffer[..read]));
+    let began_at = Instant::now();
+    server.terminate();
+    socket.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(server.ended().code(), Some(0));
+    assert!(began_at.elapsed().as_secs() < 30);
+}
