@@ -22,10 +22,9 @@ use crate::{random, start_form};
 
 /// How often the window is looked at, in milliseconds.
 const TICK_MS: u32 = 200;
-/// How long the page holds the focus, in ticks, before a window that cannot be seen counts as given up.
-const HELD_TICKS: u32 = 15;
-/// The same where the focus came back at the moment the window went out of reach, as it does when the user closes it.
-const HELD_TICKS_AFTER_CLOSING: u32 = 7;
+/// How long the page holds the focus, in ticks, before a window that is out of reach counts as given up: long enough
+/// for a glance back at the page, short enough that closing the window is answered within three seconds.
+const HELD_TICKS: u32 = 12;
 /// The same where the server has not heard of the attempt, so that nothing can be lost.
 const HELD_TICKS_UNKNOWN: u32 = 2;
 /// How many ticks to wait before asking a server again that did not know or did not answer.
@@ -84,9 +83,7 @@ struct Live {
     standing: Standing,
     submitted: bool,
     giving_up: Option<ConnectError>,
-    ticks_out_of_reach: u32,
     ticks_held: u32,
-    held_limit: u32,
     pause: u32,
 }
 
@@ -194,9 +191,7 @@ impl Attempt {
             standing: Standing::Pending,
             submitted: false,
             giving_up: None,
-            ticks_out_of_reach: 0,
             ticks_held: 0,
-            held_limit: HELD_TICKS,
             pause: 0,
         });
         RUNNING.with_borrow_mut(|running| running.push(attempt.clone()));
@@ -295,14 +290,10 @@ impl Attempt {
             return;
         }
         let held = self.page.document().is_some_and(|document| document.has_focus().unwrap_or(false));
-        live.ticks_out_of_reach += 1;
         live.ticks_held = if held { live.ticks_held + 1 } else { 0 };
-        if held && live.ticks_out_of_reach <= 3 {
-            live.held_limit = HELD_TICKS_AFTER_CLOSING;
-        }
         let limit = match live.standing {
             Standing::Unknown => HELD_TICKS_UNKNOWN,
-            _ => live.held_limit,
+            _ => HELD_TICKS,
         };
         if !live.submitted || live.ticks_held >= limit {
             let reason = if matches!(live.standing, Standing::Unreachable) {

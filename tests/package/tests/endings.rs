@@ -1,0 +1,117 @@
+//! How an attempt ends, in a real browser: by the message, by the server's word, by the user, by the application.
+
+use std::time::{Duration, Instant};
+
+use end_to_end::{application::Application, browser::Browser};
+use package::Server;
+use serde_json::{Value, json};
+
+/// The promise for a window that the user closed must reject within this.
+const CLOSING: Duration = Duration::from_secs(3);
+
+struct World {
+    server: Server,
+    application: Application,
+    browser: Browser,
+}
+
+impl World {
+    async fn start() -> anyhow::Result<Self> {
+        Ok(Self {
+            server: Server::start().await?,
+            application: Application::start("127.0.0.2").await?,
+            browser: Browser::start().await?,
+        })
+    }
+
+    async fn open(&self, headers: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.browser.open_application(&self.application.page(headers), &self.server.host()).await
+    }
+
+    /// Closes the current window and returns how long the promise took to reject.
+    async fn close_popup(&self, connection_id: &str) -> anyhow::Result<(Value, Duration)> {
+        self.browser.client().close_window().await?;
+        let closed_at = Instant::now();
+        let answer = self.browser.answer(connection_id).await?;
+        Ok((answer, closed_at.elapsed()))
+    }
+}
+
+#[tokio::test]
+async fn the_message_settles_the_promise() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.open(&[]).await?;
+    for (connection_id, link) in [("user-1", "#success"), ("\"'`</script>\n\u{1f600}", "#access_denied")] {
+        world.browser.connect("github", connection_id).await?;
+        world.browser.to_popup().await?;
+        world.browser.click(link).await?;
+        let answer = world.browser.answer(connection_id).await?;
+        world.browser.until_popup_is_gone().await;
+        let attempt = world.server.attempt(connection_id, |_| true).await;
+        assert_eq!(attempt.origin, world.application.origin());
+        assert_eq!(attempt.request["protocol"], 1);
+        assert!(!attempt.cancelled);
+        if link == "#success" {
+            let ids = json!({"configKey": "github", "connectionId": connection_id,
+                "integrationKey": "github", "providerConfigKey": "github"});
+            assert_eq!(answer["resolved"], ids);
+        } else {
+            let message = "the user said \"no\" </script>";
+            assert_eq!(
+                answer["rejected"],
+                json!({"name": "ConnectError", "isError": true, "code": "access_denied", "message": message,
+                    "configKey": "github", "connectionId": connection_id, "integrationKey": "github",
+                    "error": {"type": "access_denied", "message": message}})
+            );
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_closed_window_rejects_in_time_and_cancels() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.open(&[]).await?;
+    world.browser.connect("github", "user-1").await?;
+    world.browser.to_popup().await?;
+    world.browser.element("#success").await?;
+    let (answer, took) = world.close_popup("user-1").await?;
+    assert_eq!(answer["rejected"]["code"], "popup_closed");
+    assert!(took < CLOSING, "{took:?}");
+    assert!(world.server.attempt("user-1", |_| true).await.cancelled);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_server_tells_the_ending_where_the_opener_is_cut() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    for (config_key, headers) in
+        [("cut", &[][..]), ("github", &[("cross-origin-opener-policy", "same-origin")][..])]
+    {
+        world.open(headers).await?;
+        world.browser.connect(config_key, config_key).await?;
+        world.browser.to_popup().await?;
+        world.server.attempt(config_key, |attempt| attempt.asked > 0).await;
+        world.browser.click("#success").await?;
+        assert_eq!(world.browser.answer(config_key).await?["resolved"]["connectionId"], config_key);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn closing_a_window_that_was_cut_off_rejects_in_time() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.open(&[]).await?;
+    world.browser.connect("cut", "user-1").await?;
+    world.browser.to_popup().await?;
+    world.server.attempt("user-1", |attempt| attempt.asked > 0).await;
+    world.browser.element("#success").await?;
+    println!("focus {}", world.browser.run("return document.hasFocus()", &[]).await?);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.browser.to_application().await?;
+    println!(
+        "app focus {}",
+        world.browser.run("return [document.hasFocus(), JSON.stringify(answers)]", &[]).await?
+    );
+    Ok(())
+}
