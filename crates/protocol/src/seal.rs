@@ -149,6 +149,9 @@ impl Keyring {
     }
 
     /// Seals `plain` for `place`.
+    ///
+    /// # Panics
+    /// `plain` is longer than 64 GiB.
     pub fn seal(&self, place: Place<'_>, plain: &[u8], randomness: &impl Randomness) -> Sealed {
         let (id, key) = self.newest_key();
         let mut nonce = [0; NONCE_LEN];
