@@ -218,11 +218,41 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         Ok((client, secret))
     }
 
-    /// Registers a client whose id and secret are chosen by the caller, as the demo does.
+    /// Registers a client whose id and secret are chosen by the caller.
     ///
     /// # Errors
     /// As [`Self::register`].
     pub async fn register_as(
+        &self,
+        client_id: &str,
+        secret: Option<&Secret<String>>,
+        owner: &str,
+        name: &str,
+        metadata: ClientMetadata,
+    ) -> Result<Client, NewClientError> {
+        let client = self.describe_client(client_id, secret, owner, name, metadata)?;
+        if self.store.put_client(&client).await? { Ok(client) } else { Err(NewClientError::Duplicate) }
+    }
+
+    /// Registers a client whose id and secret are chosen by the caller, or puts it in the place of the one with this
+    /// id.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn register_or_replace(
+        &self,
+        client_id: &str,
+        secret: Option<&Secret<String>>,
+        owner: &str,
+        name: &str,
+        metadata: ClientMetadata,
+    ) -> Result<Client, NewClientError> {
+        let client = self.describe_client(client_id, secret, owner, name, metadata)?;
+        let kept = self.store.put_client(&client).await? || self.store.replace_client(&client).await?;
+        if kept { Ok(client) } else { Err(NewClientError::Duplicate) }
+    }
+
+    fn describe_client(
         &self,
         client_id: &str,
         secret: Option<&Secret<String>>,
@@ -240,7 +270,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         if metadata.redirect_uris.is_empty() {
             return Err(NewClientError::NoRedirectUri);
         }
-        let client = Client {
+        Ok(Client {
             client_id: client_id.to_owned(),
             owner: owner.to_owned(),
             name: name.to_owned(),
@@ -248,8 +278,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             registration_token_hash: None,
             created_at: self.now(),
             metadata,
-        };
-        if self.store.put_client(&client).await? { Ok(client) } else { Err(NewClientError::Duplicate) }
+        })
     }
 
     /// The client with this id.

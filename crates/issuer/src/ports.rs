@@ -43,6 +43,10 @@ pub trait ClientStore: Send + Sync {
 
     /// Keeps a new client; `false` if its `client_id`, or its name for the same owner, is taken.
     fn put_client(&self, client: &Client) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Keeps a client in the place of the one with the same `client_id`; `false` if there is none, or if its name is
+    /// taken by another client of the owner.
+    fn replace_client(&self, client: &Client) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// Keeps authorization requests that wait for the user.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use handfast_broker::{IntegrationBook, Policy};
 use handfast_protocol::{Secret, Sha256Hash};
 
 use crate::{
     config::{Config, Exposure},
+    issuer::Issuer,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
@@ -28,6 +30,10 @@ pub(crate) struct Parts {
     pub(crate) api_key: Option<Sha256Hash>,
     /// Names, with or without a port, under which the server answers besides its `public_url` and loopback.
     pub(crate) allowed_hosts: Vec<String>,
+    /// The authorization server, where it is turned on.
+    pub(crate) issuer: Option<Arc<Issuer>>,
+    /// The Cross-Origin-Opener-Policy of the issuer's pages.
+    pub(crate) issuer_opener_policy: Option<HeaderValue>,
 }
 
 impl App {
@@ -66,6 +72,16 @@ impl App {
         &self.0.allowed_hosts
     }
 
+    /// The authorization server, where it is turned on.
+    pub(crate) fn issuer(&self) -> Option<&Arc<Issuer>> {
+        self.0.issuer.as_ref()
+    }
+
+    /// The Cross-Origin-Opener-Policy of the issuer's pages.
+    pub(crate) fn issuer_opener_policy(&self) -> Option<&HeaderValue> {
+        self.0.issuer_opener_policy.as_ref()
+    }
+
     /// Whether the database answers.
     pub(crate) async fn is_ready(&self) -> bool {
         self.0.storage.ping().await.is_ok()
@@ -81,6 +97,8 @@ impl Parts {
             exposure: config.exposure(),
             api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),
             allowed_hosts: config.allowed_hosts.clone(),
+            issuer: None,
+            issuer_opener_policy: None,
         }
     }
 }

@@ -13,6 +13,8 @@ use handfast_protocol::Secret;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::issuer::{self, IssuerConfig};
+
 /// The port where nothing else is said; the one Pizzly's guide names.
 const DEFAULT_PORT: u16 = 3004;
 
@@ -66,6 +68,8 @@ struct ConfigFile {
     danger_allow_private_addresses: Option<bool>,
     #[serde(default)]
     providers: BTreeMap<String, Provider>,
+    #[serde(default)]
+    issuer: IssuerConfig,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
@@ -94,6 +98,7 @@ pub(crate) struct Config {
     pub(crate) danger_allow_private_addresses: bool,
     pub(crate) providers: BTreeMap<String, Provider>,
     pub(crate) demo: bool,
+    pub(crate) issuer: IssuerConfig,
 }
 
 /// How log lines are written.
@@ -200,6 +205,7 @@ impl Config {
             },
             providers: file.providers,
             demo: listen.demo,
+            issuer: file.issuer.over(|name| environment.0.get(name).filter(|value| !value.is_empty()).cloned())?,
         };
         config.check()?;
         Ok(config)
@@ -301,7 +307,7 @@ impl Config {
 
 /// Variables that begin like ours but are none of them: a typing mistake, or something an orchestrator adds.
 pub(crate) fn unknown_variables() -> Vec<String> {
-    let ours = |name: &String| name.starts_with("HANDFAST_") && !VARIABLES.contains(&name.as_str());
+    let ours = |name: &String| name.starts_with("HANDFAST_") && ![VARIABLES, issuer::VARIABLES].concat().contains(&name.as_str());
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(ours).collect()
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod extract;
 mod guard;
 mod integrations;
+mod issuer;
 mod page;
 mod pizzly;
 
@@ -57,6 +58,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .merge(rest)
         .merge(browser)
+        .merge(issuer::routes(&app))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
         .fallback(error::not_found)

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod http;
+mod issuer;
 mod key_file;
 mod serve;
 mod storage;

@@ -3,6 +3,7 @@
 mod attempts;
 mod connections;
 mod integrations;
+mod issuer;
 mod key_proofs;
 
 use core::time::Duration;

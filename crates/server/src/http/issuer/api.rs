@@ -1,0 +1,226 @@
+//! What the operator's application calls to decide login sessions. The spelling is that of published Connectivly
+//! clients, which read JSON from every answer; it lives here and nowhere else.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequestParts, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use handfast_issuer::{
+    Approval, ApprovalError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Denial,
+    NewClientError, RedirectUri, ResponseMode,
+};
+use handfast_protocol::{Clock, OAuthErrorCode, Scopes, Secret, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{issuer, storage_failed};
+use crate::{app::App, http::caller::Caller, system::SystemClock};
+
+/// The operator's application, which shows the API key as `X-API-KEY` or as everywhere else.
+pub(super) struct Backend;
+
+impl FromRequestParts<App> for Backend {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        if let Some(key) = parts.headers.remove("x-api-key") {
+            let bearer = [b"Bearer ", key.as_bytes()].concat();
+            if let Ok(value) = HeaderValue::from_bytes(&bearer) {
+                parts.headers.insert(header::AUTHORIZATION, value);
+            }
+        } else if !parts.headers.contains_key(header::AUTHORIZATION) && comes_from_a_page(&parts.headers) {
+            return Err(answer(StatusCode::FORBIDDEN, "web pages may not call this address"));
+        }
+        Caller::from_request_parts(parts, app).await.map(|_| Self).map_err(IntoResponse::into_response)
+    }
+}
+
+/// Without an API key only programs of this machine may ask, never a web page in a browser of this machine.
+fn comes_from_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
+}
+
+#[derive(Deserialize)]
+struct ApproveBody {
+    user: String,
+    #[serde(default)]
+    claims: Map<String, Value>,
+    /// Seconds since 1970 (OpenID Connect Core 2).
+    auth_time: Option<i64>,
+    acr: Option<String>,
+    #[serde(default)]
+    amr: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct DenyBody {
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// The application as the published clients see it.
+pub(super) fn describe(client: &Client) -> Value {
+    json!({
+        "id": client.client_id,
+        "name": client.name,
+        "client_id": client.client_id,
+        "redirect_uri": client.metadata.redirect_uris,
+    })
+}
+
+pub(super) async fn login_session(State(app): State<App>, _: Backend, Path(id): Path<String>) -> Response {
+    match issuer(&app).login_session(&Secret::new(id.clone())).await {
+        Ok(session) => {
+            let request = &session.request;
+            let mut answer = json!({
+                "id": id,
+                "app": describe(&session.client),
+                "scopes": request.scopes,
+            });
+            let prompt = request.prompt.iter().map(|prompt| prompt.as_str()).collect::<Vec<_>>().join(" ");
+            let optional = [
+                ("prompt", (!prompt.is_empty()).then(|| json!(prompt))),
+                ("max_age", request.max_age.map(|seconds| json!(seconds))),
+                ("login_hint", request.login_hint.as_ref().map(|hint| json!(hint))),
+                ("acr_values", request.acr_values.as_ref().map(|values| json!(values))),
+                ("ui_locales", request.ui_locales.as_ref().map(|locales| json!(locales))),
+                ("claims", request.claims.clone()),
+                ("resources", (!request.resources.is_empty()).then(|| json!(request.resources))),
+            ];
+            for (name, value) in optional {
+                if let Some(value) = value {
+                    answer[name] = value;
+                }
+            }
+            Json(answer).into_response()
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+pub(super) async fn approve(
+    State(app): State<App>,
+    _: Backend,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let body: ApproveBody = match serde_json::from_slice(&body) {
+        Ok(body) => body,
+        Err(_) => return bad_request("the body must be JSON such as {\"user\": \"test@example.com\"}"),
+    };
+    let approval = Approval {
+        user: body.user,
+        claims: body.claims,
+        auth_time: body.auth_time.map_or_else(|| SystemClock.now(), Timestamp::from_secs),
+        acr: body.acr,
+        amr: body.amr,
+    };
+    match issuer(&app).approve(&Secret::new(id), approval).await {
+        Ok(location) => Json(json!({"redirect_uri": location})).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+pub(super) async fn deny(
+    State(app): State<App>,
+    _: Backend,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
+    // Published clients send no body.
+    let read = if body.is_empty() { Ok(DenyBody::default()) } else { serde_json::from_slice(&body) };
+    let Ok(body) = read else {
+        return bad_request("the body must be empty or JSON with error and error_description");
+    };
+    let code = body.error.as_deref().map_or(Some(OAuthErrorCode::AccessDenied), OAuthErrorCode::parse);
+    let Some(code) = code else { return refuse(&ApprovalError::Code) };
+    let denial = Denial { code, description: body.error_description };
+    match issuer(&app).deny(&Secret::new(id), &denial).await {
+        Ok(answer) if matches!(answer.mode, ResponseMode::Query | ResponseMode::Fragment) => {
+            Json(json!({"redirect_uri": answer.location()})).into_response()
+        }
+        Ok(mut answer) => {
+            // The other modes need a page of ours; the query says the same.
+            answer.mode = ResponseMode::Query;
+            Json(json!({"redirect_uri": answer.location()})).into_response()
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Registers an application. The published API knows the first three fields; without `profile` its access tokens are
+/// those that the published package checks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppBody {
+    app_name: String,
+    owner_id: String,
+    redirect_uri: Vec<String>,
+    #[serde(default = "connectivly")]
+    profile: ClientProfile,
+    #[serde(default)]
+    token_endpoint_auth_method: ClientAuthenticationMethod,
+    #[serde(default)]
+    scopes: Scopes,
+}
+
+fn connectivly() -> ClientProfile {
+    ClientProfile::Connectivly
+}
+
+pub(super) async fn create_app(State(app): State<App>, _: Backend, body: Bytes) -> Response {
+    let body: AppBody = match serde_json::from_slice(&body) {
+        Ok(body) => body,
+        Err(error) => {
+            return bad_request(&format!(
+                "the body must be JSON with app_name, owner_id and redirect_uri (a list): {error}"
+            ));
+        }
+    };
+    let redirect_uris =
+        body.redirect_uri.into_iter().map(RedirectUri::try_from).collect::<Result<Vec<_>, _>>();
+    let redirect_uris = match redirect_uris {
+        Ok(redirect_uris) => redirect_uris,
+        Err(error) => return bad_request(&error.to_string()),
+    };
+    let metadata = ClientMetadata {
+        redirect_uris,
+        token_endpoint_auth_method: body.token_endpoint_auth_method,
+        scopes: body.scopes,
+        profile: body.profile,
+        ..ClientMetadata::default()
+    };
+    match issuer(&app).register(&body.owner_id, &body.app_name, metadata).await {
+        Ok((client, secret)) => {
+            let mut created = describe(&client);
+            created["client_secret"] = json!(secret.map(Secret::into_exposed));
+            (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(created)).into_response()
+        }
+        Err(NewClientError::Store(error)) => storage_failed(&error).into_response(),
+        Err(error @ NewClientError::Duplicate) => answer(StatusCode::CONFLICT, &error.to_string()),
+        Err(error) => bad_request(&error.to_string()),
+    }
+}
+
+fn refuse(error: &ApprovalError) -> Response {
+    let status = match error {
+        ApprovalError::Unknown => StatusCode::NOT_FOUND,
+        ApprovalError::Decided => StatusCode::CONFLICT,
+        ApprovalError::User | ApprovalError::TooOld | ApprovalError::Code | ApprovalError::Description => {
+            StatusCode::BAD_REQUEST
+        }
+        ApprovalError::Store(error) => storage_failed(error),
+    };
+    answer(status, &error.to_string())
+}
+
+fn bad_request(text: &str) -> Response {
+    answer(StatusCode::BAD_REQUEST, text)
+}
+
+fn answer(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"error": message}))).into_response()
+}

@@ -1,0 +1,155 @@
+//! The endpoints that programs call: token, userinfo, keys and metadata.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use handfast_issuer::{BearerError, Credentials, Params, TokenError};
+use handfast_protocol::{OAuthErrorCode, Secret};
+use serde_json::{Value, json};
+
+use super::{issuer, storage_failed};
+use crate::app::App;
+
+/// Any page may call these endpoints from script: what they answer is protected by what the caller shows, and no
+/// cookie is read.
+fn with_cors(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce"),
+    );
+    response
+}
+
+pub(super) async fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    with_cors((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+pub(super) async fn metadata(State(app): State<App>) -> Response {
+    with_cors(
+        ([(header::CACHE_CONTROL, "public, max-age=300")], Json(issuer(&app).metadata())).into_response(),
+    )
+}
+
+pub(super) async fn jwks(State(app): State<App>) -> Response {
+    with_cors(match issuer(&app).jwks().await {
+        Ok(jwks) => ([(header::CACHE_CONTROL, "public, max-age=60")], Json(jwks)).into_response(),
+        Err(error) => storage_failed(&error).into_response(),
+    })
+}
+
+pub(super) async fn token(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let answer = match read_form(&headers, &body) {
+        Ok(params) => issuer(&app).token(&params, &credentials(&headers)).await,
+        Err(error) => Err(error),
+    };
+    with_cors(match answer {
+        Ok(tokens) => no_store(Json(tokens.to_json())),
+        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
+    })
+}
+
+pub(super) async fn userinfo(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let from_header = bearer(&headers).map(str::to_owned);
+    // RFC 6750 2.2: a form may carry the token; never a query.
+    let in_form = || Params::parse(&body).value("access_token").map(str::to_owned);
+    let token = from_header.or_else(|| (method == Method::POST).then(in_form).flatten());
+    with_cors(match issuer(&app).userinfo(token.as_deref()).await {
+        Ok(claims) => no_store(Json(Value::Object(claims))),
+        Err(error) => bearer_error(&error),
+    })
+}
+
+/// RFC 6749 3.2: parameters travel in a form.
+pub(super) fn read_form(headers: &HeaderMap, body: &Bytes) -> Result<Params, TokenError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    {
+        return Ok(Params::parse(body));
+    }
+    Err(TokenError::Refused {
+        code: OAuthErrorCode::InvalidRequest,
+        description: "the request must be application/x-www-form-urlencoded".to_owned(),
+    })
+}
+
+pub(super) fn credentials(headers: &HeaderMap) -> Credentials {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    Credentials { authorization: authorization.map(|value| Secret::new(value.to_owned())) }
+}
+
+/// The token of `Authorization: Bearer ..`.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+fn no_store(answer: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], answer).into_response()
+}
+
+/// RFC 6749 5.2.
+fn token_error(error: &TokenError, showed_header: bool) -> Response {
+    let (code, description) = match error {
+        TokenError::Refused { code, description } => (*code, description.as_str()),
+        TokenError::Store(error) => {
+            let status = storage_failed(error);
+            let answer = json!({"error": OAuthErrorCode::ServerError.as_str(), "error_description": "try again later"});
+            return no_store((status, Json(answer)));
+        }
+    };
+    let status = match code {
+        OAuthErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let answer = json!({"error": code.as_str(), "error_description": description});
+    let mut response = no_store((status, Json(answer)));
+    if code == OAuthErrorCode::InvalidClient && showed_header {
+        let challenge = HeaderValue::from_static("Basic realm=\"handfast\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// RFC 6750 3.
+fn bearer_error(error: &BearerError) -> Response {
+    let (status, code) = match error {
+        BearerError::Missing => (StatusCode::UNAUTHORIZED, None),
+        BearerError::InvalidToken => (StatusCode::UNAUTHORIZED, Some(OAuthErrorCode::InvalidToken)),
+        BearerError::InsufficientScope(_) => (StatusCode::FORBIDDEN, Some(OAuthErrorCode::InsufficientScope)),
+        BearerError::Store(error) => return storage_failed(error).into_response(),
+    };
+    let challenge = match (code, error) {
+        (Some(code), BearerError::InsufficientScope(scope)) => {
+            format!("Bearer realm=\"handfast\", error=\"{code}\", scope=\"{scope}\"")
+        }
+        (Some(code), _) => {
+            format!("Bearer realm=\"handfast\", error=\"{code}\", error_description=\"{error}\"")
+        }
+        (None, _) => "Bearer realm=\"handfast\"".to_owned(),
+    };
+    // The sentences of `BearerError` hold no quote.
+    let challenge = HeaderValue::from_str(&challenge).expect("a challenge is made of visible ASCII");
+    let answer = code.map(|code| json!({"error": code.as_str(), "error_description": error.to_string()}));
+    let mut response = no_store((status, Json(answer.unwrap_or_else(|| json!({})))));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}

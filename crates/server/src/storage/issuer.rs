@@ -1,0 +1,581 @@
+//! The issuer's ports, kept in the database.
+
+use handfast_issuer::{
+    Approval, AuthorizationCode, BrowserSession, Client, ClientStore, Conclusion, Consent, Grant, GrantStore,
+    KeyStore, LoginSession, LoginSessionStore, RefreshToken, SigningAlgorithm, StoreError, StoredKey,
+};
+use handfast_protocol::{CodeChallenge, Scopes, Sealed, Sha256Hash, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::FromRow;
+
+use super::{Storage, on_either};
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError(Box::new(error))
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(failed)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(failed)
+}
+
+#[derive(FromRow)]
+struct KeyRow {
+    key_id: String,
+    algorithm: String,
+    sealed_private_key: Vec<u8>,
+    created_at: i64,
+    retired_at: Option<i64>,
+}
+
+impl KeyStore for Storage {
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        const SQL: &str = "SELECT key_id, algorithm, sealed_private_key, created_at, retired_at FROM issuer_keys \
+                           ORDER BY created_at DESC, key_id";
+        let rows: Vec<KeyRow> =
+            on_either!(self, pool => sqlx::query_as(SQL).fetch_all(pool).await).map_err(failed)?;
+        let read = |row: KeyRow| {
+            let algorithm = SigningAlgorithm::parse(&row.algorithm);
+            Ok(StoredKey {
+                id: row.key_id,
+                algorithm: algorithm
+                    .ok_or_else(|| StoreError("a signing key of an unknown algorithm".into()))?,
+                sealed_private_key: Sealed::from_stored(row.sealed_private_key),
+                created_at: Timestamp::from_millis(row.created_at),
+                retired_at: row.retired_at.map(Timestamp::from_millis),
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn put_key(
+        &self,
+        key: &StoredKey,
+        replace: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(failed)?;
+            sqlx::query("UPDATE issuer_keys SET retired_at = $1 WHERE key_id = $2 AND retired_at IS NULL")
+                .bind(now.as_millis())
+                .bind(replace.unwrap_or_default())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            sqlx::query(
+                "INSERT INTO issuer_keys (key_id, algorithm, sealed_private_key, created_at) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(&key.id)
+            .bind(key.algorithm.as_str())
+            .bind(key.sealed_private_key.as_bytes())
+            .bind(key.created_at.as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+            transaction.commit().await.map_err(failed)
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct ClientRow {
+    client_id: String,
+    owner: String,
+    name: String,
+    secret_hash: Option<String>,
+    registration_token_hash: Option<String>,
+    created_at: i64,
+    metadata: String,
+}
+
+impl ClientRow {
+    fn read(self) -> Result<Client, StoreError> {
+        Ok(Client {
+            client_id: self.client_id,
+            owner: self.owner,
+            name: self.name,
+            secret_hash: self.secret_hash.map(Sha256Hash::from_stored),
+            registration_token_hash: self.registration_token_hash.map(Sha256Hash::from_stored),
+            created_at: Timestamp::from_millis(self.created_at),
+            metadata: from_json(&self.metadata)?,
+        })
+    }
+}
+
+impl ClientStore for Storage {
+    async fn client(&self, client_id: &str) -> Result<Option<Client>, StoreError> {
+        const SQL: &str = "SELECT client_id, owner, name, secret_hash, registration_token_hash, created_at, metadata \
+                           FROM issuer_clients WHERE client_id = $1";
+        let row: Option<ClientRow> =
+            on_either!(self, pool => sqlx::query_as(SQL).bind(client_id).fetch_optional(pool).await)
+                .map_err(failed)?;
+        row.map(ClientRow::read).transpose()
+    }
+
+    async fn put_client(&self, client: &Client) -> Result<bool, StoreError> {
+        const SQL: &str = "INSERT INTO issuer_clients \
+                           (client_id, owner, name, secret_hash, registration_token_hash, created_at, metadata) \
+                           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+        let metadata = to_json(&client.metadata)?;
+        let rows = on_either!(self, pool => sqlx::query(SQL)
+            .bind(&client.client_id)
+            .bind(&client.owner)
+            .bind(&client.name)
+            .bind(client.secret_hash.as_ref().map(Sha256Hash::as_str))
+            .bind(client.registration_token_hash.as_ref().map(Sha256Hash::as_str))
+            .bind(client.created_at.as_millis())
+            .bind(metadata)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()));
+        rows.map(|rows| rows == 1).map_err(failed)
+    }
+
+    async fn replace_client(&self, client: &Client) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE issuer_clients SET owner = $2, name = $3, secret_hash = $4, \
+                           registration_token_hash = $5, metadata = $6 \
+                           WHERE client_id = $1 AND NOT EXISTS \
+                           (SELECT 1 FROM issuer_clients WHERE owner = $2 AND name = $3 AND client_id <> $1)";
+        let metadata = to_json(&client.metadata)?;
+        let rows = on_either!(self, pool => sqlx::query(SQL)
+            .bind(&client.client_id)
+            .bind(&client.owner)
+            .bind(&client.name)
+            .bind(client.secret_hash.as_ref().map(Sha256Hash::as_str))
+            .bind(client.registration_token_hash.as_ref().map(Sha256Hash::as_str))
+            .bind(metadata)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()));
+        rows.map(|rows| rows == 1).map_err(failed)
+    }
+}
+
+#[derive(FromRow)]
+struct LoginSessionRow {
+    id_hash: String,
+    cookie_hash: String,
+    request: String,
+    approval: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl LoginSessionRow {
+    fn read(self) -> Result<LoginSession, StoreError> {
+        Ok(LoginSession {
+            id_hash: Sha256Hash::from_stored(self.id_hash),
+            cookie_hash: Sha256Hash::from_stored(self.cookie_hash),
+            request: from_json(&self.request)?,
+            approval: self.approval.as_deref().map(from_json).transpose()?,
+            created_at: Timestamp::from_millis(self.created_at),
+            expires_at: Timestamp::from_millis(self.expires_at),
+        })
+    }
+}
+
+impl LoginSessionStore for Storage {
+    async fn put_login_session(&self, session: &LoginSession) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO issuer_login_sessions (id_hash, cookie_hash, request, created_at, expires_at) \
+                           VALUES ($1, $2, $3, $4, $5)";
+        let request = to_json(&session.request)?;
+        on_either!(self, pool => sqlx::query(SQL)
+            .bind(session.id_hash.as_str())
+            .bind(session.cookie_hash.as_str())
+            .bind(request)
+            .bind(session.created_at.as_millis())
+            .bind(session.expires_at.as_millis())
+            .execute(pool)
+            .await
+            .map(drop))
+        .map_err(failed)
+    }
+
+    async fn login_session(
+        &self,
+        id_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> Result<Option<LoginSession>, StoreError> {
+        const SQL: &str = "SELECT id_hash, cookie_hash, request, approval, created_at, expires_at \
+                           FROM issuer_login_sessions WHERE id_hash = $1 AND expires_at > $2";
+        let row: Option<LoginSessionRow> = on_either!(self, pool => sqlx::query_as(SQL)
+            .bind(id_hash.as_str())
+            .bind(now.as_millis())
+            .fetch_optional(pool)
+            .await)
+        .map_err(failed)?;
+        row.map(LoginSessionRow::read).transpose()
+    }
+
+    async fn login_session_of_consent(
+        &self,
+        consent_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> Result<Option<LoginSession>, StoreError> {
+        const SQL: &str = "SELECT id_hash, cookie_hash, request, approval, created_at, expires_at \
+                           FROM issuer_login_sessions \
+                           WHERE consent_hash = $1 AND expires_at > $2 AND ended_at IS NULL";
+        let row: Option<LoginSessionRow> = on_either!(self, pool => sqlx::query_as(SQL)
+            .bind(consent_hash.as_str())
+            .bind(now.as_millis())
+            .fetch_optional(pool)
+            .await)
+        .map_err(failed)?;
+        row.map(LoginSessionRow::read).transpose()
+    }
+
+    async fn decide_login_session(
+        &self,
+        id_hash: &Sha256Hash,
+        approval: &Approval,
+        consent_hash: &Sha256Hash,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE issuer_login_sessions SET approval = $1, consent_hash = $2 \
+                           WHERE id_hash = $3 AND approval IS NULL AND ended_at IS NULL";
+        let approval = to_json(approval)?;
+        let rows = on_either!(self, pool => sqlx::query(SQL)
+            .bind(approval)
+            .bind(consent_hash.as_str())
+            .bind(id_hash.as_str())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()));
+        rows.map(|rows| rows == 1).map_err(failed)
+    }
+
+    async fn end_login_session(&self, id_hash: &Sha256Hash, now: Timestamp) -> Result<bool, StoreError> {
+        let rows = on_either!(self, pool => sqlx::query(END_LOGIN_SESSION)
+            .bind(now.as_millis())
+            .bind(id_hash.as_str())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()));
+        rows.map(|rows| rows == 1).map_err(failed)
+    }
+}
+
+const END_LOGIN_SESSION: &str =
+    "UPDATE issuer_login_sessions SET ended_at = $1 WHERE id_hash = $2 AND ended_at IS NULL";
+
+/// A grant, and the code or refresh token it was found by.
+#[derive(FromRow)]
+struct GrantRow {
+    grant_id: String,
+    client_id: String,
+    user_name: String,
+    created_at: i64,
+    expires_at: i64,
+    revoked_at: Option<i64>,
+    details: String,
+}
+
+impl GrantRow {
+    fn read(self) -> Result<Grant, StoreError> {
+        Ok(Grant {
+            id: self.grant_id,
+            client_id: self.client_id,
+            user: self.user_name,
+            created_at: Timestamp::from_millis(self.created_at),
+            expires_at: Timestamp::from_millis(self.expires_at),
+            revoked_at: self.revoked_at.map(Timestamp::from_millis),
+            details: from_json(&self.details)?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct CodeRow {
+    #[sqlx(flatten)]
+    grant: GrantRow,
+    code_hash: String,
+    redirect_uri: Option<String>,
+    code_challenge: Option<String>,
+    nonce: Option<String>,
+    dpop_jkt: Option<String>,
+    own_expires_at: i64,
+    used_at: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct RefreshTokenRow {
+    #[sqlx(flatten)]
+    grant: GrantRow,
+    token_hash: String,
+    own_expires_at: i64,
+    used_at: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct ConsentRow {
+    scopes: String,
+    granted_at: i64,
+}
+
+#[derive(FromRow)]
+struct BrowserSessionRow {
+    id_hash: String,
+    sid: String,
+    approval: String,
+    expires_at: i64,
+}
+
+/// Inserts one refresh token on `$executor`.
+macro_rules! insert_refresh_token {
+    ($executor:expr, $token:expr) => {
+        sqlx::query(
+            "INSERT INTO issuer_refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)",
+        )
+        .bind($token.hash.as_str())
+        .bind(&$token.grant_id)
+        .bind($token.expires_at.as_millis())
+        .execute($executor)
+        .await
+        .map_err(failed)
+    };
+}
+
+impl GrantStore for Storage {
+    async fn conclude(&self, conclusion: &Conclusion) -> Result<bool, StoreError> {
+        let Conclusion { login_session, grant, code, consent, browser_session } = conclusion;
+        let details = to_json(&grant.details)?;
+        let approval = browser_session.as_ref().map(|session| to_json(&session.approval)).transpose()?;
+        let consent = match consent {
+            Some(consent) => Some((consent, to_json(&consent.scopes)?)),
+            None => None,
+        };
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(failed)?;
+            if let Some(id_hash) = login_session {
+                let done = sqlx::query(END_LOGIN_SESSION)
+                    .bind(grant.created_at.as_millis())
+                    .bind(id_hash.as_str())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed)?;
+                if done.rows_affected() == 0 {
+                    return Ok(false);
+                }
+            }
+            sqlx::query(
+                "INSERT INTO issuer_grants (grant_id, client_id, user_name, created_at, expires_at, details) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(&grant.id)
+            .bind(&grant.client_id)
+            .bind(&grant.user)
+            .bind(grant.created_at.as_millis())
+            .bind(grant.expires_at.as_millis())
+            .bind(details)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+            sqlx::query(
+                "INSERT INTO issuer_codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, dpop_jkt, expires_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(code.hash.as_str())
+            .bind(&code.grant_id)
+            .bind(&code.redirect_uri)
+            .bind(code.code_challenge.as_ref().map(CodeChallenge::as_str))
+            .bind(&code.nonce)
+            .bind(&code.dpop_jkt)
+            .bind(code.expires_at.as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+            if let Some((consent, scopes)) = consent {
+                sqlx::query(
+                    "INSERT INTO issuer_consents (user_name, client_id, scopes, granted_at) VALUES ($1, $2, $3, $4) \
+                     ON CONFLICT (user_name, client_id) DO UPDATE \
+                     SET scopes = excluded.scopes, granted_at = excluded.granted_at",
+                )
+                .bind(&consent.user)
+                .bind(&consent.client_id)
+                .bind(scopes)
+                .bind(consent.granted_at.as_millis())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            }
+            if let (Some(session), Some(approval)) = (browser_session, approval) {
+                sqlx::query(
+                    "INSERT INTO issuer_browser_sessions (id_hash, sid, approval, expires_at) VALUES ($1, $2, $3, $4)",
+                )
+                .bind(session.id_hash.as_str())
+                .bind(&session.sid)
+                .bind(approval)
+                .bind(session.expires_at.as_millis())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            }
+            transaction.commit().await.map_err(failed)?;
+            Ok(true)
+        })
+    }
+
+    async fn code(&self, code_hash: &Sha256Hash) -> Result<Option<(AuthorizationCode, Grant)>, StoreError> {
+        const SQL: &str = "SELECT g.grant_id, g.client_id, g.user_name, g.created_at, g.expires_at, g.revoked_at, \
+                           g.details, c.code_hash, c.redirect_uri, c.code_challenge, c.nonce, c.dpop_jkt, \
+                           c.expires_at AS own_expires_at, c.used_at \
+                           FROM issuer_codes c JOIN issuer_grants g ON g.grant_id = c.grant_id WHERE c.code_hash = $1";
+        let row: Option<CodeRow> =
+            on_either!(self, pool => sqlx::query_as(SQL).bind(code_hash.as_str()).fetch_optional(pool).await)
+                .map_err(failed)?;
+        let read = |row: CodeRow| {
+            let code = AuthorizationCode {
+                hash: Sha256Hash::from_stored(row.code_hash),
+                grant_id: row.grant.grant_id.clone(),
+                redirect_uri: row.redirect_uri,
+                code_challenge: row.code_challenge.as_deref().and_then(CodeChallenge::parse),
+                nonce: row.nonce,
+                dpop_jkt: row.dpop_jkt,
+                expires_at: Timestamp::from_millis(row.own_expires_at),
+                used_at: row.used_at.map(Timestamp::from_millis),
+            };
+            Ok((code, row.grant.read()?))
+        };
+        row.map(read).transpose()
+    }
+
+    async fn take_code(
+        &self,
+        code_hash: &Sha256Hash,
+        refresh_token: Option<&RefreshToken>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(failed)?;
+            let done = sqlx::query("UPDATE issuer_codes SET used_at = $1 WHERE code_hash = $2 AND used_at IS NULL")
+                .bind(now.as_millis())
+                .bind(code_hash.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            if let Some(token) = refresh_token {
+                insert_refresh_token!(&mut *transaction, token)?;
+            }
+            transaction.commit().await.map_err(failed)?;
+            Ok(true)
+        })
+    }
+
+    async fn refresh_token(
+        &self,
+        token_hash: &Sha256Hash,
+    ) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+        const SQL: &str = "SELECT g.grant_id, g.client_id, g.user_name, g.created_at, g.expires_at, g.revoked_at, \
+                           g.details, t.token_hash, t.expires_at AS own_expires_at, t.used_at \
+                           FROM issuer_refresh_tokens t JOIN issuer_grants g ON g.grant_id = t.grant_id \
+                           WHERE t.token_hash = $1";
+        let row: Option<RefreshTokenRow> =
+            on_either!(self, pool => sqlx::query_as(SQL).bind(token_hash.as_str()).fetch_optional(pool).await)
+                .map_err(failed)?;
+        let read = |row: RefreshTokenRow| {
+            let token = RefreshToken {
+                hash: Sha256Hash::from_stored(row.token_hash),
+                grant_id: row.grant.grant_id.clone(),
+                expires_at: Timestamp::from_millis(row.own_expires_at),
+                used_at: row.used_at.map(Timestamp::from_millis),
+            };
+            Ok((token, row.grant.read()?))
+        };
+        row.map(read).transpose()
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        token_hash: &Sha256Hash,
+        successor: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(failed)?;
+            let done =
+                sqlx::query("UPDATE issuer_refresh_tokens SET used_at = $1 WHERE token_hash = $2 AND used_at IS NULL")
+                    .bind(now.as_millis())
+                    .bind(token_hash.as_str())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed)?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            insert_refresh_token!(&mut *transaction, successor)?;
+            transaction.commit().await.map_err(failed)?;
+            Ok(true)
+        })
+    }
+
+    async fn grant(&self, grant_id: &str) -> Result<Option<Grant>, StoreError> {
+        const SQL: &str = "SELECT grant_id, client_id, user_name, created_at, expires_at, revoked_at, details \
+                           FROM issuer_grants WHERE grant_id = $1";
+        let row: Option<GrantRow> =
+            on_either!(self, pool => sqlx::query_as(SQL).bind(grant_id).fetch_optional(pool).await)
+                .map_err(failed)?;
+        row.map(GrantRow::read).transpose()
+    }
+
+    async fn revoke_grant(&self, grant_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str =
+            "UPDATE issuer_grants SET revoked_at = $1 WHERE grant_id = $2 AND revoked_at IS NULL";
+        on_either!(self, pool => sqlx::query(SQL)
+            .bind(now.as_millis())
+            .bind(grant_id)
+            .execute(pool)
+            .await
+            .map(drop))
+        .map_err(failed)
+    }
+
+    async fn consent(&self, user: &str, client_id: &str) -> Result<Option<Consent>, StoreError> {
+        const SQL: &str =
+            "SELECT scopes, granted_at FROM issuer_consents WHERE user_name = $1 AND client_id = $2";
+        let row: Option<ConsentRow> = on_either!(self, pool => sqlx::query_as(SQL)
+            .bind(user)
+            .bind(client_id)
+            .fetch_optional(pool)
+            .await)
+        .map_err(failed)?;
+        let read = |row: ConsentRow| {
+            Ok(Consent {
+                user: user.to_owned(),
+                client_id: client_id.to_owned(),
+                scopes: from_json::<Scopes>(&row.scopes)?,
+                granted_at: Timestamp::from_millis(row.granted_at),
+            })
+        };
+        row.map(read).transpose()
+    }
+
+    async fn browser_session(
+        &self,
+        id_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> Result<Option<BrowserSession>, StoreError> {
+        const SQL: &str = "SELECT id_hash, sid, approval, expires_at FROM issuer_browser_sessions \
+                           WHERE id_hash = $1 AND expires_at > $2";
+        let row: Option<BrowserSessionRow> = on_either!(self, pool => sqlx::query_as(SQL)
+            .bind(id_hash.as_str())
+            .bind(now.as_millis())
+            .fetch_optional(pool)
+            .await)
+        .map_err(failed)?;
+        let read = |row: BrowserSessionRow| {
+            Ok(BrowserSession {
+                id_hash: Sha256Hash::from_stored(row.id_hash),
+                sid: row.sid,
+                approval: from_json(&row.approval)?,
+                expires_at: Timestamp::from_millis(row.expires_at),
+            })
+        };
+        row.map(read).transpose()
+    }
+}
