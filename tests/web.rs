@@ -83,10 +83,11 @@ impl Server {
             return real;";
         Self(run(&page(), &script.replace("BODY", body)))
     }
+}
 
-    fn asked(&self) -> String {
-        run(&page(), "return window.asked.join()").as_string().unwrap()
-    }
+/// The bodies of all requests since the last server began.
+fn asked() -> String {
+    run(&page(), "return window.asked.join()").as_string().unwrap()
 }
 
 impl Drop for Server {
@@ -196,11 +197,11 @@ async fn one_pair_of_names_has_one_attempt() {
 
 #[wasm_bindgen_test]
 async fn a_timeout_cancels_at_the_server() {
-    let server = Server::answering("{status: 'unknown'}");
+    let _server = Server::answering("{status: 'unknown'}");
     let options = ConnectOptions::new().popup_window(window()).timeout(Duration::from_millis(10));
     let error = handfast().connect("github", "slow", options).await.unwrap_err();
     assert_eq!(error.known_code(), Some(ErrorCode::Timeout));
-    assert!(server.asked().ends_with("&action=cancel"), "{}", server.asked());
+    assert!(asked().ends_with("&action=cancel"), "{}", asked());
 }
 
 #[wasm_bindgen_test]
@@ -247,10 +248,10 @@ async fn a_connect_token_may_come_later_or_not_at_all() {
 async fn events_tell_how_far_an_attempt_has_come() {
     let _server = Server::answering("{status: 'unknown'}");
     let heard = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-    let hears = heard.clone();
+    let list = heard.clone();
     let window = window();
     let options = ConnectOptions::new().popup_window(window.clone());
-    let options = options.on_event(move |event| hears.borrow_mut().push(event.to_owned()));
+    let options = options.on_event(move |event| list.borrow_mut().push(event.to_owned()));
     let connecting = handfast().connect("github", "events", options);
     post(&window, &text(&submitted(&window), "attempt_id"), "AUTHORIZATION_SUCEEDED");
     connecting.await.unwrap();
