@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{
     app::{App, Broker, Parts},
     config::{self, Config, Exposure, LogFormat},
-    http, issuer, key_file,
+    demo, http, issuer, key_file,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
@@ -46,12 +46,19 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let token_client = TokenClient::new(policy.danger_allow_private_addresses)?;
     let adapters = (token_client, SystemClock, SystemRandomness);
     let issuer = issuer::start(&config, &public_url, &storage, &keyring).await?;
-    let broker = Broker::new(storage.clone(), config.catalog()?.into(), keyring, policy, adapters);
+    let mut catalog = config.catalog()?;
+    if let Some(issuer) = issuer.as_ref().filter(|_| config.demo) {
+        demo::add_provider(&mut catalog, &issuer.settings().issuer())?;
+    }
+    let broker = Broker::new(storage.clone(), catalog.into(), keyring, policy, adapters);
     tokio::spawn(forget_attempts(storage.clone()));
     let mut parts = Parts::new(&config, storage, broker);
     parts.issuer = issuer;
     parts.issuer_opener_policy = config.issuer.opener_policy()?;
     let app = App::new(parts);
+    if config.demo {
+        demo::register(&app).await.context("the demonstration cannot be set up")?;
+    }
 
     // The first line of output: programs that start the server read the address from it.
     writeln!(io::stdout(), "handfast is listening on {}", public_url.as_str().trim_end_matches('/'))?;

@@ -137,3 +137,14 @@ async fn told_to_end_it_lets_the_request_in_progress_finish() {
     assert_eq!(server.ended().code(), Some(0));
     assert!(began_at.elapsed().as_secs() < 30);
 }
+
+#[tokio::test]
+async fn the_demonstration_is_ready_at_once() {
+    let server = Options::new().argument("--demo").start();
+    let (status, integration) = server.get("/integrations/demo").await;
+    assert_eq!((status, &integration["provider_name"]), (200, &json!("demo")));
+    // A second start registers the two with each other once more, perhaps at another port.
+    let server = server.kill().argument("--demo").start();
+    assert_eq!(server.get("/integrations/demo").await.0, 200);
+    assert_eq!(server.get("/integrations").await.1["integrations"].as_array().unwrap().len(), 1);
+}
