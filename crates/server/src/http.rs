@@ -13,6 +13,7 @@ mod integrations;
 mod issuer;
 mod page;
 mod pizzly;
+mod providers;
 
 use axum::{
     Router,
@@ -53,6 +54,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/oauth/callback/continue", post(callback::continued))
         .route("/oauth/callback/{config_key}", get(callback::answer_for).post(callback::posted_for))
         .route("/oauth/attempt", post(attempt::ask))
+        .route("/providers", get(providers::list))
+        .route("/providers/{name}", get(providers::show))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 
     Router::new()

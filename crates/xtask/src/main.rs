@@ -2,6 +2,7 @@
 
 mod demo;
 mod package;
+mod providers;
 mod site;
 mod steps;
 mod test;
@@ -13,6 +14,7 @@ usage: cargo xtask COMMAND
 
   demo [--port N] [--page-port N]   server, issuer and example page, ready to click
   package                           the npm package, written to pkg/
+  providers                         docs/providers.md and the authorization URLs, from the catalogue
   test [--quick]                    everything a change must pass; --quick leaves the browser matrix out
 ";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo", options @ ..] => demo::run(options),
         ["package"] => package::package().map(|folder| println!("the npm package stands in {}", folder.display())),
+        ["providers"] => providers::run(),
         ["test"] => test::run(test::Extent::Whole),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),

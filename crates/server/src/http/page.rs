@@ -23,6 +23,7 @@ pub(crate) struct Page {
     body: Markup,
     script: Option<(&'static str, String)>,
     form_action: FormAction,
+    wide: bool,
 }
 
 /// Where the forms of a page may go, also by the redirects that answer them (Chromium and WebKit check those too).
@@ -39,7 +40,7 @@ pub(crate) enum FormAction {
 impl Page {
     /// A page with a heading's worth of `title` and the `body` below it.
     pub(crate) fn new(title: impl Into<String>, body: Markup) -> Self {
-        Self { status: StatusCode::OK, title: title.into(), body, script: None, form_action: FormAction::None }
+        Self { status: StatusCode::OK, title: title.into(), body, script: None, form_action: FormAction::None, wide: false }
     }
 
     /// Answers with another status than 200.
@@ -51,6 +52,12 @@ impl Page {
     /// Runs `script` after the body. It finds `data` as JSON in the element with the id `data`.
     pub(crate) fn script(mut self, script: &'static str, data: &impl Serialize) -> Self {
         self.script = Some((script, json_island(data)));
+        self
+    }
+
+    /// Gives the page room for a table.
+    pub(crate) fn wide(mut self) -> Self {
+        self.wide = true;
         self
     }
 
@@ -78,7 +85,7 @@ impl IntoResponse for Page {
                     style nonce=(nonce) { (PreEscaped(STYLE)) }
                 }
                 body {
-                    main { (self.body) }
+                    main class=[self.wide.then_some("wide")] { (self.body) }
                     @if let Some((script, data)) = &self.script {
                         script type="application/json" id="data" { (PreEscaped(data)) }
                         script nonce=(nonce) { (PreEscaped(script)) }
