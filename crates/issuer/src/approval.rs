@@ -239,7 +239,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         cookies: &[Secret<String>],
     ) -> Result<(Prompted, Option<Secret<String>>), ConsentError> {
         let (session, client, approval) = self.open_consent(consent_id, cookies).await?;
-        let asked_again = session.request.prompt.contains(&Prompt::Consent);
+        // A demonstration is there to be seen.
+        let asked_again = self.settings.demo || session.request.prompt.contains(&Prompt::Consent);
         if !asked_again && self.is_consent_remembered(&client, &session.request, &approval.user).await? {
             let concluded =
                 self.conclude(&client, &session.request, approval, Some(session.id_hash), None).await?;

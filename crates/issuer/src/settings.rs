@@ -69,6 +69,9 @@ impl IssuerSettings {
     /// How long an authorization code lives. RFC 6749 4.1.2 recommends ten minutes at most; a client needs a second.
     pub const CODE_LIFETIME: Duration = Duration::from_mins(1);
 
+    /// How long an ID token lives: clients read it at once.
+    pub const ID_TOKEN_LIFETIME: Duration = Duration::from_mins(10);
+
     /// How long a login session waits for the application and for consent.
     pub const LOGIN_SESSION_LIFETIME: Duration = Duration::from_mins(10);
 

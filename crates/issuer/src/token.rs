@@ -13,6 +13,7 @@ use crate::{
     keys::{KeyRing, SigningAlgorithm},
     params::Params,
     ports::{Store, StoreError},
+    settings::IssuerSettings,
     userinfo::released_claims,
 };
 
@@ -233,7 +234,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         put("sub", json!(grant.user));
         put("aud", json!(client.client_id));
         put("iat", json!(now.as_secs()));
-        put("exp", json!((now + self.settings.access_token_lifetime).as_secs()));
+        put("exp", json!((now + IssuerSettings::ID_TOKEN_LIFETIME).as_secs()));
         put("auth_time", json!(details.auth_time.as_secs()));
         put("at_hash", json!(access_token_hash(client.metadata.id_token_signed_response_alg, access_token)));
         for (name, value) in

@@ -108,7 +108,7 @@ fn login_page(app: &App, prompt: &LoginPrompt) -> Page {
             (csrf)
             label for="name" { "Or be someone else" }
             input type="text" id="name" name="name" required maxlength="60" autocomplete="off" placeholder="Your name";
-            button { "Log in" }
+            p { button { "Log in" } }
         }
         form method="post" {
             (csrf)
