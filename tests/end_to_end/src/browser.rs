@@ -36,16 +36,16 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The engine that `HANDFAST_BROWSER` names: `chromium` (also where it is not set), `firefox` or `webkit`.
+    /// The engine that `E2E_BROWSER` names: `chromium` (also where it is not set), `firefox` or `webkit`.
     ///
     /// # Errors
     /// When it names another.
     pub fn of_this_run() -> anyhow::Result<Self> {
-        match std::env::var("HANDFAST_BROWSER").as_deref() {
+        match std::env::var("E2E_BROWSER").as_deref() {
             Err(_) | Ok("chromium") => Ok(Self::Chromium),
             Ok("firefox") => Ok(Self::Firefox),
             Ok("webkit") => Ok(Self::WebKit),
-            Ok(other) => bail!("HANDFAST_BROWSER is chromium, firefox or webkit, not {other}"),
+            Ok(other) => bail!("E2E_BROWSER is chromium, firefox or webkit, not {other}"),
         }
     }
 

@@ -147,7 +147,7 @@ impl Handfast {
     /// When it does not succeed; the error holds what it said.
     pub fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(binary()?);
-        command.args(arguments).env("HANDFAST_URL", &self.url).env("HANDFAST_DATA_DIR", self.data_folder());
+        command.args(arguments).env("HANDFAST_HOST", &self.url).env("HANDFAST_DATA_DIR", self.data_folder());
         program::run(&mut command)
     }
 
@@ -202,9 +202,8 @@ impl Handfast {
 
 impl Drop for Handfast {
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("log of the server at {}:\n{}", self.url, self.log());
-        }
+        // Shown where the test fails.
+        println!("log of the server at {}:\n{}", self.url, self.log());
     }
 }
 

@@ -10,6 +10,11 @@ use crate::{
     provider::Gateway,
 };
 
+/// The provider's button that consents.
+pub const ALLOW: &str = "[name=decision][value=allow]";
+/// The provider's button that refuses.
+pub const DENY: &str = "[name=decision][value=deny]";
+
 /// Everything that takes part.
 pub struct World {
     /// A second `handfast serve --demo`: to the server a provider like any other.
@@ -129,19 +134,18 @@ impl World {
         Ok(answer.json().await?)
     }
 
-    /// Registers the server as a client of the provider (RFC 7591).
+    /// Registers the server as a client of the provider.
     async fn register(&self) -> anyhow::Result<(String, String)> {
-        let endpoint =
-            self.metadata["registration_endpoint"].as_str().context("demo mode registers clients")?;
         let client = json!({
-            "client_name": "The server under test",
-            "redirect_uris": [format!("{}/oauth/callback", self.server.url())],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "response_types": ["code"],
+            "app_name": "The server under test",
+            "owner_id": "tests",
+            "redirect_uri": [format!("{}/oauth/callback", self.server.url())],
+            "profile": "standard",
             "token_endpoint_auth_method": "client_secret_post",
-            "scope": "openid profile email offline_access",
+            "scopes": ["openid", "profile", "email", "offline_access"],
         });
-        let answer = reqwest::Client::new().post(endpoint).json(&client).send().await?;
+        let address = format!("{}/api/app", self.provider.url());
+        let answer = reqwest::Client::new().post(address).json(&client).send().await?;
         let status = answer.status();
         let registered: Value = answer.json().await?;
         let text = |name: &str| registered[name].as_str().map(str::to_owned);
@@ -156,7 +160,7 @@ impl Browser {
     /// When a page is not what it should be.
     pub async fn log_in_and_allow(&self, person: &str) -> anyhow::Result<()> {
         self.log_in(person).await?;
-        self.click("#allow").await
+        self.click(ALLOW).await
     }
 
     /// In the provider's window: logs in as this person.
@@ -164,8 +168,7 @@ impl Browser {
     /// # Errors
     /// When a page is not what it should be.
     pub async fn log_in(&self, person: &str) -> anyhow::Result<()> {
-        self.element("[name=user]").await?.send_keys(person).await?;
-        self.click("#log-in").await
+        self.click(&format!("[name=user][value={person}]")).await
     }
 }
 

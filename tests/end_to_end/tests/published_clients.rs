@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::Context;
-use end_to_end::{browser::Browser, handfast::Settings, published, world::World};
+use end_to_end::{browser::Browser, handfast::Settings, published, world::{DENY, World}};
 use serde_json::{Value, json};
 use xtask::program;
 
@@ -120,7 +120,7 @@ async fn the_successors_frontend_resolves_too() -> anyhow::Result<()> {
 
     browser.connect("direct", "user-2").await?;
     browser.to_popup().await?;
-    browser.click("#deny").await?;
+    browser.click(DENY).await?;
     let answer = browser.answer("user-2").await?;
     assert_eq!(answer["rejected"]["error"]["type"], "access_denied", "{answer}");
     Ok(())

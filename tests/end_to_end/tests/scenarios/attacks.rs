@@ -1,6 +1,6 @@
 //! Links, forms, images and other browsers: none of them starts or finishes somebody's attempt.
 
-use end_to_end::{application::Application, browser::Browser, eventually, world::World};
+use end_to_end::{application::Application, browser::Browser, eventually, world::{ALLOW, World}};
 use serde_json::json;
 use url::Url;
 
@@ -51,9 +51,9 @@ async fn a_form_from_a_foreign_origin_starts_nothing() -> anyhow::Result<()> {
 /// Consents while the server is down, so that the callback's address, code and all, stays in the window.
 async fn held_callback(world: &mut World, browser: &Browser) -> anyhow::Result<Url> {
     browser.log_in("ada").await?;
-    browser.element("#allow").await?;
+    browser.element(ALLOW).await?;
     world.server.kill();
-    browser.click("#allow").await?;
+    browser.click(ALLOW).await?;
     let prefix = format!("{}/oauth/callback", world.server.url());
     let callback = eventually("the browser is sent to the callback", async || {
         let url = browser.client().current_url().await.ok()?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{eventually, world::World};
+use end_to_end::{eventually, world::{DENY, World}};
 
 #[tokio::test]
 async fn a_refusal_is_access_denied() -> anyhow::Result<()> {
@@ -11,7 +11,7 @@ async fn a_refusal_is_access_denied() -> anyhow::Result<()> {
     browser.connect("direct", "user-1").await?;
     browser.to_popup().await?;
     browser.log_in("ada").await?;
-    browser.click("#deny").await?;
+    browser.click(DENY).await?;
     let answer = browser.answer("user-1").await?;
     let rejected = &answer["rejected"];
     assert_eq!(rejected["code"], "access_denied", "{answer}");

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod connect;
+mod cut_opener;
 mod endings;
 mod hostile_text;
 mod origins;

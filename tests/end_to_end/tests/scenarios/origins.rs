@@ -1,6 +1,6 @@
 //! Which pages may connect, and that attempts do not meet each other.
 
-use end_to_end::{application::Application, browser::Browser, world::World};
+use end_to_end::{application::Application, browser::Browser, world::{DENY, World}};
 
 #[tokio::test]
 async fn a_page_of_another_origin_is_refused_and_told_so() -> anyhow::Result<()> {
@@ -27,7 +27,7 @@ async fn two_attempts_at_once_end_each_with_its_own_result() -> anyhow::Result<(
 
     browser.to(&first).await?;
     browser.log_in("ada").await?;
-    browser.element("#deny").await?;
+    browser.element(DENY).await?;
     browser.to(&second).await?;
     browser.log_in_and_allow("grace").await?;
     let resolved = browser.answer("second").await?;
@@ -38,7 +38,7 @@ async fn two_attempts_at_once_end_each_with_its_own_result() -> anyhow::Result<(
     );
 
     browser.to(&first).await?;
-    browser.click("#deny").await?;
+    browser.click(DENY).await?;
     assert_eq!(browser.rejection("first").await?, "access_denied");
     assert_eq!(world.connection("direct", "first").await?.0, 400);
     world.access_token("counted", "second").await?;

@@ -1,6 +1,6 @@
 //! A power cut in the middle.
 
-use end_to_end::world::World;
+use end_to_end::world::{ALLOW, World};
 
 #[tokio::test]
 async fn a_server_killed_between_request_and_callback_completes_after_its_restart() -> anyhow::Result<()> {
@@ -12,7 +12,7 @@ async fn a_server_killed_between_request_and_callback_completes_after_its_restar
     world.server.kill();
     browser.log_in("ada").await?;
     world.server.restart()?;
-    browser.click("#allow").await?;
+    browser.click(ALLOW).await?;
     let answer = browser.answer("user-1").await?;
     assert_eq!(answer["resolved"]["connectionId"], "user-1", "{answer}");
     let access_token = world.access_token("direct", "user-1").await?;
