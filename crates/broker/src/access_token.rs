@@ -11,12 +11,12 @@ use crate::connection::{
 };
 use crate::token_endpoint::{TokenError, read_response, refresh_at, refresh_request};
 use crate::{
-    Broker, DiscoveryError, FindIntegrationError, Integration, OpenError, RefreshTokenPolicy, SendError, Store, StoreError,
-    TokenEndpoint, VariableError,
+    Broker, DiscoveryError, FindIntegrationError, Integration, OpenError, RefreshTokenPolicy, SendError,
+    Store, StoreError, TokenEndpoint, VariableError,
 };
 
 /// How long the right to refresh is held. Longer than the token endpoint is waited for.
-const LEASE: Duration = Duration::from_secs(45);
+const LEASE: Duration = Duration::from_secs(20);
 
 /// How often a refresh by another replica is looked for.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -187,7 +187,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     /// Waits for the turn, looks again, and refreshes if that is still needed.
     async fn renewed(&self, seen: Connection, refresh: Refresh) -> Result<OpenConnection, AccessTokenError> {
         let _turn = self.refresh_turns.take(&seen.key).await;
-        let deadline = tokio::time::Instant::now() + LEASE;
+        // Long enough to see the end of any lease that runs now.
+        let deadline = tokio::time::Instant::now() + LEASE + FIRST_PAUSE;
         loop {
             let connection = self.find_connection(&seen.config_key, &seen.key.connection_id).await?;
             let now = self.clock.now();

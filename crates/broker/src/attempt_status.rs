@@ -63,6 +63,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let deadline = tokio::time::Instant::now() + wait;
         // In line before the first look: news between the look and the wait is not lost.
         let mut waiting = self.waiters.wait_for(secret_hash);
+        let mut is_replaced = false;
         loop {
             let attempt = self.store.attempt(secret_hash).await?.filter(|attempt| attempt.attempt_id == *id);
             let status = match attempt {
@@ -73,13 +74,14 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
                 },
             };
             let now = tokio::time::Instant::now();
-            if now >= deadline {
+            if now >= deadline || is_replaced {
                 return Ok(status);
             }
             tokio::select! {
                 () = waiting.woken.notified() => {}
                 () = tokio::time::sleep_until(deadline.min(now + LOOK_AGAIN_AFTER)) => {}
-                _ = &mut waiting.replaced => return Ok(status),
+                // One last look: whoever took the place may have ended the attempt.
+                _ = &mut waiting.replaced => is_replaced = true,
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::attempt::{
     ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
 };
 use crate::{
-    AttemptCookie, Broker, CodeChallengeMethod, DiscoveryError, FindIntegrationError, Integration, ScopeEncoding, Store,
-    StoreError, TokenEndpoint, VariableError, VariableValues,
+    AttemptCookie, Broker, CodeChallengeMethod, DiscoveryError, FindIntegrationError, Integration,
+    ScopeEncoding, Store, StoreError, TokenEndpoint, VariableError, VariableValues,
 };
 
 /// Parameters of the authorization request that nobody but us sets.
@@ -209,19 +209,9 @@ struct StartJson {
     scopes: Option<Scopes>,
     #[serde(default)]
     authorization_params: BTreeMap<String, String>,
-    mode: Mode,
+    mode: String,
     #[serde(default)]
     return_to: Option<String>,
-}
-
-/// Where the attempt takes place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    /// In a window of its own, which closes.
-    Popup,
-    /// In the application's own tab, which comes back to `return_to`.
-    Redirect,
 }
 
 /// A start whose parts have been read.
@@ -292,7 +282,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
                 "this server requires one from the application's backend",
             ));
         }
-        let return_to = check_return_to(json.mode, json.return_to, &origin)?;
+        let return_to = check_return_to(&json.mode, json.return_to, &origin)?;
         let start = Start {
             attempt_id: AttemptId::parse(&json.attempt_id)?,
             attempt_secret: AttemptSecret::parse(&json.attempt_secret)?,
@@ -472,22 +462,25 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
 
 /// In redirect mode the browser goes back to an address of the very origin that started the attempt.
 fn check_return_to(
-    mode: Mode,
+    mode: &str,
     return_to: Option<String>,
     origin: &str,
 ) -> Result<Option<String>, BeginError> {
-    let refused = |problem: &str| BeginError::InvalidRequest(format!("return_to {problem}"));
+    let refused = |problem: &str| BeginError::InvalidRequest(problem.to_owned());
     match (mode, return_to) {
-        (Mode::Popup, None) => Ok(None),
-        (Mode::Popup, Some(_)) => Err(refused("belongs to mode \"redirect\"")),
-        (Mode::Redirect, None) => Err(refused("is missing: mode \"redirect\" has to know where to go on")),
-        (Mode::Redirect, Some(return_to)) => {
-            let url = Url::parse(&return_to).map_err(|_| refused("is not an absolute address"))?;
+        ("popup", None) => Ok(None),
+        ("popup", Some(_)) => Err(refused("return_to belongs to mode \"redirect\"")),
+        ("redirect", None) => {
+            Err(refused("return_to is missing: mode \"redirect\" has to know where to go on"))
+        }
+        ("redirect", Some(return_to)) => {
+            let url = Url::parse(&return_to).map_err(|_| refused("return_to is not an absolute address"))?;
             if url.origin().ascii_serialization() != origin || !matches!(url.scheme(), "http" | "https") {
-                return Err(refused("must be an address of the page's own origin"));
+                return Err(refused("return_to must be an address of the page's own origin"));
             }
             Ok(Some(url.into()))
         }
+        _ => Err(refused("mode must be \"popup\" or \"redirect\"")),
     }
 }
 

@@ -17,8 +17,8 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-/// How long a provider may take for its whole answer.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// How long a provider may take for its whole answer. Shorter than the lease of a refresh.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long a connection may take.
 const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(8);

@@ -1,0 +1,171 @@
+//! Starts the real binary in a folder of its own and ends it.
+
+use core::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::provider::Provider;
+
+/// A running server. Killed, and its folder removed, when dropped.
+pub(crate) struct Server {
+    folder: TempDir,
+    process: Child,
+    /// Its `public_url`, without a slash at the end.
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    variables: Vec<(String, String)>,
+}
+
+impl Server {
+    /// A server whose catalogue holds the entry `fake` for `provider`, and an integration of it called `acme`.
+    pub(crate) async fn start(provider: &Provider) -> Self {
+        Self::start_with(provider.entry(), json!({}), &[("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true")])
+            .await
+    }
+
+    /// The same with another entry, further fields of the integration, and variables.
+    pub(crate) async fn start_with(entry: Value, integration: Value, variables: &[(&str, &str)]) -> Self {
+        let folder = write_folder(entry);
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (process, url) = spawn(&folder, 0, &variables);
+        let server = Self { folder, process, url, http: client(), variables };
+        server.add_integration("acme", integration).await;
+        server
+    }
+
+    /// A server that is reached through a proxy under the `HANDFAST_PUBLIC_URL` among `variables`.
+    pub(crate) async fn start_behind(provider: &Provider, variables: &[(&str, &str)]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap()
+            .port();
+        let folder = write_folder(provider.entry());
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (process, _) = spawn(&folder, port, &variables);
+        let url = format!("http://127.0.0.1:{port}");
+        let server = Self { folder, process, url, http: client(), variables };
+        server.add_integration("acme", json!({})).await;
+        server
+    }
+
+    pub(crate) async fn add_integration(&self, config_key: &str, more: Value) {
+        let mut body = json!({
+            "config_key": config_key, "provider_name": "fake", "client_id": "client-1", "client_secret": "client-secret-1",
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = self.http.post(format!("{}/integrations", self.url)).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    pub(crate) async fn edit_integration(&self, config_key: &str, edit: Value) {
+        let answer = self
+            .http
+            .patch(format!("{}/integrations/{config_key}", self.url))
+            .json(&edit)
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Kills the process as a power cut would, and starts it again on the same port and data.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        let port = self.port();
+        let (process, url) = spawn(&self.folder, port, &self.variables);
+        assert_eq!(url, self.url);
+        self.process = process;
+    }
+
+    fn kill(&mut self) {
+        // Fails only if the process has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the address ends in a port")
+    }
+
+    /// Where the data lie.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// The status and body of `GET /connections/{connection_id}`.
+    pub(crate) async fn connection(&self, connection_id: &str) -> (u16, Value) {
+        self.get(&["connections", connection_id], &[("config_key", "acme")]).await
+    }
+
+    /// The access token that `GET /connections/{connection_id}` hands out.
+    pub(crate) async fn access_token(&self, connection_id: &str) -> String {
+        let (status, body) = self.connection(connection_id).await;
+        let token = body["credentials"]["access_token"].as_str();
+        token.unwrap_or_else(|| panic!("{status} {body}")).to_owned()
+    }
+
+    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> (u16, Value) {
+        let path: Vec<String> =
+            path.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
+        let address = format!("{}/{}", self.url, path.join("/"));
+        let answer = self.http.get(address).query(query).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until `holds`, and fails after half a minute.
+pub(crate) async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "it did not come true in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A data folder whose configuration adds the entry `fake` to the catalogue.
+fn write_folder(entry: Value) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let providers = toml::to_string(&json!({"providers": {"fake": entry}})).expect("the entry is TOML");
+    std::fs::write(folder.path().join("handfast.toml"), providers).expect("the folder can be written");
+    folder
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        // A server that was killed leaves dead connections behind.
+        .pool_max_idle_per_host(0)
+        .build()
+        .expect("a client")
+}
+
+fn spawn(folder: &TempDir, port: u16, variables: &[(String, String)]) -> (Child, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_handfast"))
+        .args(["serve", "--port", &port.to_string()])
+        .env("HANDFAST_DATA_DIR", folder.path())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line of output");
+    let url = line.trim().rsplit(' ').next().filter(|url| url.starts_with("http"));
+    (process, url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned())
+}
