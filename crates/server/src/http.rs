@@ -9,6 +9,7 @@ mod connections;
 mod error;
 mod extract;
 mod guard;
+mod home;
 mod integrations;
 mod issuer;
 mod page;
@@ -62,6 +63,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(rest)
         .merge(browser)
         .merge(issuer::routes(&app))
+        .route("/", get(home::show))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
         .fallback(error::not_found)
