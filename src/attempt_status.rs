@@ -45,9 +45,7 @@ impl StatusRequest {
         answered: impl Fn(Standing) + 'static,
     ) -> Result<Self, JsValue> {
         let request = XmlHttpRequest::new()?;
-        let mut url = host.as_str().to_owned();
-        url.push_str("/oauth/attempt");
-        request.open("POST", &url)?;
+        request.open("POST", &[host.as_str(), "/oauth/attempt"].concat())?;
         // A content type that needs no preflight.
         request.set_request_header("content-type", "application/x-www-form-urlencoded")?;
         request.set_response_type(XmlHttpRequestResponseType::Json);
@@ -55,15 +53,12 @@ impl StatusRequest {
         let listener = EventListener::new(&request, "loadend", move |_| {
             answered(heard.response().map_or(Standing::Unreachable, |answer| read(&answer)));
         });
-        // Base64url needs no escaping.
-        let mut body = String::from("attempt_id=");
-        body.push_str(attempt_id);
-        body.push_str("&attempt_secret=");
-        body.push_str(attempt_secret);
-        body.push_str(match ask {
+        let ask = match ask {
             Ask::Wait => "&action=status&wait=25",
             Ask::Cancel => "&action=cancel",
-        });
+        };
+        // Base64url needs no escaping.
+        let body = ["attempt_id=", attempt_id, "&attempt_secret=", attempt_secret, ask].concat();
         request.send_with_opt_str(Some(&body))?;
         Ok(Self { request, listener: Some(listener) })
     }

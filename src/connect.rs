@@ -15,10 +15,10 @@ use crate::attempt_status::{Ask, Standing, StatusRequest};
 use crate::callback_listener::{self, Outcome};
 use crate::connect_error::ConnectError;
 use crate::host::Host;
-use crate::js::{set_property, text_property};
+use crate::js::{property, set_property, text_property};
 use crate::options::{ConnectOptions, Mode};
 use crate::popup::Popup;
-use crate::{random, start_form};
+use crate::{random, redirect, start_form};
 
 /// How often the window is looked at, in milliseconds.
 const TICK_MS: u32 = 200;
@@ -29,8 +29,9 @@ const HELD_TICKS: u32 = 12;
 const HELD_TICKS_UNKNOWN: u32 = 2;
 /// How many ticks to wait before asking a server again that did not know or did not answer.
 const PAUSE_TICKS: u32 = 5;
-/// How long a cancel may take, in milliseconds.
-const CANCEL_MS: u32 = 1_000;
+/// How long a cancel may take, in milliseconds: the server answers one that meets a running exchange when that is over,
+/// and a rejection must not hide a success.
+const CANCEL_MS: u32 = 30_000;
 
 thread_local! {
     static RUNNING: RefCell<Vec<Rc<Attempt>>> = const { RefCell::new(Vec::new()) };
@@ -74,7 +75,8 @@ type Hears = Closure<dyn FnMut(JsValue)>;
 /// What a running attempt holds; dropped as a whole when it settles.
 struct Live {
     settle: (Function, Function),
-    popup: Popup,
+    /// `None` in redirect mode.
+    popup: Option<Popup>,
     listeners: Vec<EventListener>,
     _interval: Interval,
     timeout: Option<Timeout>,
@@ -114,8 +116,8 @@ fn begin(
         running.iter().find(same).cloned()
     });
     if let Some(attempt) = running {
-        if let Some(live) = &*attempt.live.borrow() {
-            live.popup.focus();
+        if let Some(popup) = attempt.live.borrow().as_ref().and_then(|live| live.popup.as_ref()) {
+            popup.focus();
         }
         return Ok(attempt.promise.clone());
     }
@@ -133,12 +135,17 @@ fn begin(
     }
     let names = random::attempt_names(&page)
         .map_err(|_| ConnectError::new(ErrorCode::Internal, "the browser gave no random numbers"))?;
-    let popup = Popup::open(&page, options.size, options.window.clone()).ok_or_else(|| {
-        ConnectError::new(
-            ErrorCode::PopupBlocked,
-            "the browser did not open a window: call connect directly in the click, or use mode: \"redirect\"",
-        )
-    })?;
+    let popup = if options.mode == Mode::Popup {
+        Some(Popup::open(&page, options.size, options.window.clone()).ok_or_else(|| {
+            ConnectError::new(
+                ErrorCode::PopupBlocked,
+                "the browser did not open a window: call connect directly in the click, or use mode: \"redirect\"",
+            )
+        })?)
+    } else {
+        redirect::remember(&page, host, &names, &config_key, &connection_id)?;
+        None
+    };
     Ok(Attempt::run(host, config_key, connection_id, names, page, popup, options))
 }
 
@@ -149,7 +156,7 @@ impl Attempt {
         connection_id: ConnectionId,
         names: (String, String),
         page: Window,
-        popup: Popup,
+        popup: Option<Popup>,
         options: ConnectOptions,
     ) -> Promise {
         let mut settle = None;
@@ -165,13 +172,24 @@ impl Attempt {
             on_event: options.on_event.clone(),
             live: RefCell::new(None),
         });
-        let mut listeners = vec![callback_listener::listen(
-            &attempt.page,
-            popup.window(),
-            host,
-            &attempt.names.0,
-            attempt.calls(Self::settle),
-        )];
+        let mut listeners = vec![match &popup {
+            Some(popup) => callback_listener::listen(
+                &attempt.page,
+                popup.window(),
+                host,
+                &attempt.names.0,
+                attempt.calls(Self::settle),
+            ),
+            // The user came back by the browser's own button, to a page that was only put aside.
+            None => EventListener::new(&attempt.page, "pageshow", {
+                let back = attempt.calls(|attempt, ()| attempt.give_up(popup_closed()));
+                move |event| {
+                    if property(event, "persisted").is_truthy() {
+                        back(());
+                    }
+                }
+            }),
+        }];
         if let Some(signal) = &options.signal {
             let abort = attempt.calls(|attempt, ()| attempt.give_up(aborted()));
             listeners.push(EventListener::new(signal, "abort", move |_| abort(())));
@@ -211,9 +229,7 @@ impl Attempt {
             let token = options.connect_token.clone();
             return self.start(&options, &token);
         };
-        if let Some(document) = self.document() {
-            start_form::show_connecting(&document);
-        }
+        self.show_connecting();
         let promise = match ask.call0(&JsValue::UNDEFINED) {
             Ok(token) => Promise::resolve(&token),
             Err(error) => Promise::reject(&error),
@@ -221,9 +237,9 @@ impl Attempt {
         let (attempt, refused) = (self.clone(), self.clone());
         let given = Closure::new(move |token| attempt.start(&options, &token));
         let not_given = Closure::new(move |error: JsValue| {
-            let mut message = String::from("connectToken gave no token: ");
-            message.push_str(&text_property(&error, "message").unwrap_or_default());
-            refused.settle(Err(ConnectError::new(ErrorCode::InvalidConnectToken, &message)));
+            let reason = text_property(&error, "message").unwrap_or_default();
+            let message = ["connectToken gave no token: ", &reason].concat();
+            refused.settle(Err(ConnectError::with(ErrorCode::InvalidConnectToken, message)));
         });
         let _ = promise.then2(&given, &not_given);
         if let Some(live) = &mut *self.live.borrow_mut() {
@@ -251,10 +267,8 @@ impl Attempt {
             live.listeners.push(listener);
             live.submitted = true;
         }
-        start_form::show_connecting(&document);
-        let mut action = self.host.as_str().to_owned();
-        action.push_str("/oauth/connect/");
-        action.push_str(self.config_key.as_str());
+        self.show_connecting();
+        let action = [self.host.as_str(), "/oauth/connect/", self.config_key.as_str()].concat();
         if start_form::submit(&document, &action, &self.request(options, token)).is_err() {
             return self.settle(Err(csp_blocked(&self.host)));
         }
@@ -264,7 +278,12 @@ impl Attempt {
     /// The start request as JSON; what is `undefined` is left out.
     fn request(&self, options: &ConnectOptions, token: &JsValue) -> String {
         let request = Object::new();
-        let mode = if options.mode == Mode::Redirect { "redirect" } else { "popup" };
+        let (mode, return_to) = match options.mode {
+            Mode::Popup => ("popup", None),
+            Mode::Redirect => {
+                ("redirect", options.return_to.clone().or_else(|| self.page.location().href().ok()))
+            }
+        };
         for (name, value) in [
             ("protocol", &JsValue::from_f64(f64::from(PROTOCOL_VERSION))),
             ("attempt_id", &JsValue::from_str(&self.names.0)),
@@ -275,7 +294,7 @@ impl Attempt {
             ("scopes", &options.scopes),
             ("authorization_params", &options.authorization_params),
             ("mode", &JsValue::from_str(mode)),
-            ("return_to", &options.return_to.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
+            ("return_to", &return_to.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
         ] {
             set_property(&request, name, value);
         }
@@ -286,7 +305,8 @@ impl Attempt {
     fn tick(self: &Rc<Self>) {
         let mut guard = self.live.borrow_mut();
         let Some(live) = &mut *guard else { return };
-        if live.giving_up.is_some() || !live.popup.is_out_of_reach() {
+        let watched = live.popup.as_ref().filter(|_| live.giving_up.is_none());
+        if !watched.is_some_and(Popup::is_out_of_reach) {
             return;
         }
         let held = self.page.document().is_some_and(|document| document.has_focus().unwrap_or(false));
@@ -297,10 +317,7 @@ impl Attempt {
         };
         if !live.submitted || live.ticks_held >= limit {
             let reason = if matches!(live.standing, Standing::Unreachable) {
-                ConnectError::new(
-                    ErrorCode::Network,
-                    "the server could not be reached: check host, and connect-src if the page has a Content-Security-Policy",
-                )
+                unreachable()
             } else {
                 ConnectError::new(
                     ErrorCode::PopupClosed,
@@ -351,7 +368,9 @@ impl Attempt {
         if live.giving_up.is_some() {
             return;
         }
-        live.popup.close();
+        if let Some(popup) = &live.popup {
+            popup.close();
+        }
         live.request = if live.submitted { self.ask(Ask::Cancel) } else { None };
         if live.request.is_none() {
             drop(guard);
@@ -367,6 +386,9 @@ impl Attempt {
         let Some(live) = self.live.take() else { return };
         RUNNING.with_borrow_mut(|running| running.retain(|attempt| !Rc::ptr_eq(attempt, self)));
         self.tell("returned");
+        if live.popup.is_none() {
+            redirect::forget(&self.page, &self.host);
+        }
         let (resolve, reject) = live.settle.clone();
         drop(live);
         let (config_key, connection_id) = (self.config_key.as_str(), self.connection_id.as_str());
@@ -384,13 +406,23 @@ impl Attempt {
         let _ = on_event.call1(&JsValue::UNDEFINED, &event);
     }
 
+    /// The document that the start form goes into.
     fn document(&self) -> Option<Document> {
-        self.live.borrow().as_ref()?.popup.document()
+        match &self.live.borrow().as_ref()?.popup {
+            Some(popup) => popup.document(),
+            None => self.page.document(),
+        }
+    }
+
+    fn show_connecting(&self) {
+        if let Some(popup) = self.live.borrow().as_ref().and_then(|live| live.popup.as_ref()) {
+            popup.show_connecting();
+        }
     }
 }
 
 /// What the promise resolves to. `integrationKey` and `providerConfigKey` are the names that Pizzly's clients read.
-fn connected(config_key: &str, connection_id: &str) -> Object {
+pub(crate) fn connected(config_key: &str, connection_id: &str) -> Object {
     let ids = Object::new();
     let config_key = JsValue::from_str(config_key);
     for name in ["configKey", "integrationKey", "providerConfigKey"] {
@@ -401,19 +433,26 @@ fn connected(config_key: &str, connection_id: &str) -> Object {
 }
 
 fn invalid_name(error: NameError) -> ConnectError {
-    let mut message = String::from(if error.field == "config_key" { "configKey" } else { error.field });
-    message.push_str(" must be ");
-    message.push_str(error.expected);
-    ConnectError::new(ErrorCode::InvalidName, &message)
+    let field = if error.field == "config_key" { "configKey" } else { error.field };
+    ConnectError::with(ErrorCode::InvalidName, [field, " must be ", error.expected].concat())
 }
 
 fn aborted() -> ConnectError {
     ConnectError::new(ErrorCode::Aborted, "the application aborted the attempt")
 }
 
+pub(crate) fn popup_closed() -> ConnectError {
+    ConnectError::new(ErrorCode::PopupClosed, "the user left before the connection was made")
+}
+
+pub(crate) fn unreachable() -> ConnectError {
+    ConnectError::new(
+        ErrorCode::Network,
+        "the server could not be reached: check host, and connect-src if the page has a Content-Security-Policy",
+    )
+}
+
 fn csp_blocked(host: &Host) -> ConnectError {
-    let mut message =
-        String::from("the page's Content-Security-Policy forbids the start form: add to it: form-action ");
-    message.push_str(host.as_str());
-    ConnectError::new(ErrorCode::CspBlocked, &message)
+    let add = "the page's Content-Security-Policy forbids the start form: add to it: form-action ";
+    ConnectError::with(ErrorCode::CspBlocked, [add, host.as_str()].concat())
 }

@@ -1,5 +1,7 @@
 //! Why a connect did not succeed, as a JavaScript `Error` with a stable code.
 
+use std::borrow::Cow;
+
 use handfast_protocol::ErrorCode;
 use wasm_bindgen::JsValue;
 #[cfg(feature = "npm")]
@@ -8,20 +10,26 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// Why a connect did not succeed. The code stays text: a newer server may send one that this build does not know.
 #[derive(Clone, Debug)]
 pub struct ConnectError {
-    code: String,
-    message: String,
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
 }
 
 impl ConnectError {
     /// An ending that the SDK itself found.
-    #[inline]
-    pub(crate) fn new(code: ErrorCode, message: &str) -> Self {
-        Self::received(code.as_str().to_owned(), message.to_owned())
+    #[inline(always)]
+    pub(crate) const fn new(code: ErrorCode, message: &'static str) -> Self {
+        Self { code: Cow::Borrowed(code.as_str()), message: Cow::Borrowed(message) }
+    }
+
+    /// The same with more to say.
+    #[inline(always)]
+    pub(crate) const fn with(code: ErrorCode, message: String) -> Self {
+        Self { code: Cow::Borrowed(code.as_str()), message: Cow::Owned(message) }
     }
 
     /// An ending that the server reported.
     pub(crate) fn received(code: String, message: String) -> Self {
-        Self { code, message }
+        Self { code: Cow::Owned(code), message: Cow::Owned(message) }
     }
 
     /// The stable code.

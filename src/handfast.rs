@@ -59,6 +59,18 @@ impl Handfast {
         Connecting(JsFuture::from(crate::connect::connect(&self.host, config_key, &connection_id, options)))
     }
 
+    /// Ends an attempt that left the page in redirect mode: call it when the page that comes back begins. `None` if
+    /// there was none. A user who came back without an answer ends as `popup_closed`.
+    ///
+    /// # Errors
+    /// Those of [`Handfast::connect`]; after `network`, it may be called again.
+    pub async fn resume(&self) -> Result<Option<Connected>, ConnectError> {
+        match crate::redirect::resume(&self.host).await {
+            Ok(ids) if ids.is_null() => Ok(None),
+            settled => read(settled).map(Some),
+        }
+    }
+
     /// Cancels every attempt that runs at this server; they end as `aborted`.
     pub fn cancel(&self) {
         crate::connect::cancel(&self.host);
@@ -69,15 +81,19 @@ impl Future for Connecting {
     type Output = Result<Connected, ConnectError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|settled| match settled {
-            Ok(ids) => Ok(Connected {
-                config_key: text_property(&ids, "configKey").unwrap_or_default(),
-                connection_id: text_property(&ids, "connectionId").unwrap_or_default(),
-            }),
-            Err(error) => Err(ConnectError::received(
-                text_property(&error, "code").unwrap_or_default(),
-                error.unchecked_into::<js_sys::Error>().message().into(),
-            )),
-        })
+        Pin::new(&mut self.0).poll(context).map(read)
+    }
+}
+
+fn read(settled: Result<JsValue, JsValue>) -> Result<Connected, ConnectError> {
+    match settled {
+        Ok(ids) => Ok(Connected {
+            config_key: text_property(&ids, "configKey").unwrap_or_default(),
+            connection_id: text_property(&ids, "connectionId").unwrap_or_default(),
+        }),
+        Err(error) => Err(ConnectError::received(
+            text_property(&error, "code").unwrap_or_default(),
+            error.unchecked_into::<js_sys::Error>().message().into(),
+        )),
     }
 }

@@ -15,10 +15,10 @@ impl Host {
         let href = url.href();
         // In a parsed http address `?`, `#` and `@` before the path stand for nothing else.
         let http = href.starts_with("http://") || href.starts_with("https://");
-        if !http || href.contains(['?', '#', '@']) {
+        if !http || href.bytes().any(|byte| matches!(byte, b'?' | b'#' | b'@')) {
             return Err(Self::invalid());
         }
-        Ok(Self(href.trim_end_matches('/').to_owned()))
+        Ok(Self(href.strip_suffix('/').unwrap_or(&href).to_owned()))
     }
 
     /// An address that [`Host::parse`] has given out before.

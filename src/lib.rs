@@ -17,6 +17,7 @@ mod npm;
 mod options;
 mod popup;
 mod random;
+mod redirect;
 mod start_form;
 
 pub use connect_error::ConnectError;

@@ -25,3 +25,9 @@ pub fn connect(host: &str, config_key: &JsValue, connection_id: &JsValue, option
 pub fn cancel(host: &str) {
     crate::connect::cancel(&Host::parsed(host));
 }
+
+/// Ends an attempt that left the page in redirect mode; resolves to `null` if there was none.
+#[wasm_bindgen]
+pub fn resume(host: &str) -> Promise {
+    crate::redirect::resume(&Host::parsed(host))
+}

@@ -111,6 +111,15 @@ impl ConnectOptions {
         self
     }
 
+    /// Leaves the page instead of opening a window; the browser comes back to `return_to`, an address of this origin,
+    /// and that page calls [`Handfast::resume`](crate::Handfast::resume).
+    #[must_use]
+    pub fn redirect(mut self, return_to: &str) -> Self {
+        self.mode = Mode::Redirect;
+        self.return_to = Some(return_to.to_owned());
+        self
+    }
+
     /// The window's width and height in CSS pixels.
     #[must_use]
     pub const fn popup_size(mut self, width: i32, height: i32) -> Self {

@@ -34,6 +34,15 @@ impl Popup {
         (!document.is_falsy()).then(|| document.unchecked_into())
     }
 
+    /// Shows that something is under way while the window is still blank.
+    pub(crate) fn show_connecting(&self) {
+        let Some(document) = self.document() else { return };
+        document.set_title("Connecting\u{2026}");
+        if let Some(body) = document.body() {
+            body.set_text_content(Some("Connecting\u{2026}"));
+        }
+    }
+
     /// Whether `closed` reads true: the window is closed, or a Cross-Origin-Opener-Policy has cut it off.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         self.0.closed().unwrap_or(true)

@@ -24,14 +24,6 @@ pub(crate) fn submit(document: &Document, action: &str, request: &str) -> Result
     form.unchecked_into::<HtmlFormElement>().submit()
 }
 
-/// Shows that something is under way while the window is still blank.
-pub(crate) fn show_connecting(document: &Document) {
-    document.set_title("Connecting\u{2026}");
-    if let Some(body) = document.body() {
-        body.set_text_content(Some("Connecting\u{2026}"));
-    }
-}
-
 fn append(
     document: &Document,
     parent: &Element,

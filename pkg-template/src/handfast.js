@@ -1,5 +1,5 @@
 // The class an application works with.
-import { cancel, connect, parseHost } from './sdk.js';
+import { cancel, connect, parseHost, resume } from './sdk.js';
 import { isStarted, start, whenStarted } from 'handfast-start';
 import { ConnectError } from './connect_error.js';
 
@@ -20,6 +20,10 @@ class Handfast {
 
   auth(configKey, connectionId, options) {
     return this.connect(configKey, connectionId, options);
+  }
+
+  resume() {
+    return whenStarted(() => resume(this.host));
   }
 
   cancel() {

@@ -78,6 +78,12 @@ export declare class Handfast {
   connect(configKey: string, connectionId: string, options?: ConnectOptions): Promise<Connected>;
   /** Another name of `connect`, as Pizzly's later clients call it. */
   auth(configKey: string, connectionId: string, options?: ConnectOptions): Promise<Connected>;
+  /**
+   * Ends an attempt that left the page in redirect mode: call it when the page that comes back loads.
+   *
+   * @returns a promise of the names, or of `null` if no attempt was under way; it rejects with a `ConnectError`
+   */
+  resume(): Promise<Connected | null>;
   /** Cancels what runs at this server; the promises reject as `aborted`. */
   cancel(): void;
 }

@@ -73,8 +73,9 @@ impl ConnectionId {
     /// The text is empty, too long, or holds U+0000, which no SQL text can.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         // No text of more bytes can be short enough: look before counting.
-        let too_long = text.len() > 4 * Self::MAX_CHARS || text.chars().count() > Self::MAX_CHARS;
-        if text.is_empty() || too_long || text.contains('\0') {
+        let chars = || text.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
+        let too_long = text.len() > 4 * Self::MAX_CHARS || chars() > Self::MAX_CHARS;
+        if text.is_empty() || too_long || text.bytes().any(|byte| byte == 0) {
             return Err(NameError {
                 field: "connection_id",
                 expected: "1 to 255 characters without U+0000, such as your own user id",
