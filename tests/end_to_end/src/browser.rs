@@ -17,6 +17,7 @@ use fantoccini::{
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 use xtask::{
     program::{self, Running},
     tools,
@@ -149,7 +150,9 @@ impl Browser {
             let client = builder.capabilities(capabilities.clone()).connect(&address).await;
             // A driver that does not listen yet is asked again.
             match client {
-                Err(NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_)) => None,
+                Err(NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_)) => {
+                    None
+                }
                 answered => Some(answered),
             }
         });
@@ -219,7 +222,19 @@ impl Browser {
         self.to_application().await?;
         let ask = json!({"configKey": config_key, "connectionId": connection_id, "options": options});
         self.run("window.ask = arguments[0]", &[ask]).await?;
-        self.click("#connect").await
+        self.click("#connect").await?;
+        self.looks_at_the_application(false).await
+    }
+
+    /// Whether the person looks at the application's window or at another. On a screen the browser knows; without one
+    /// it says that every window has the focus.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn looks_at_the_application(&self, looks: bool) -> anyhow::Result<()> {
+        self.to_application().await?;
+        self.run("document.hasFocus = () => arguments[0]", &[json!(looks)]).await?;
+        Ok(())
     }
 
     /// Waits for the window that a click opened and goes there.
@@ -304,13 +319,17 @@ impl Browser {
     /// # Errors
     /// When it does not appear.
     pub async fn element(&self, css: &str) -> anyhow::Result<Element> {
-        let found = self.client.wait().at_most(PATIENCE).every(Duration::from_millis(20));
-        match found.for_element(Locator::Css(css)).await {
-            Ok(element) => Ok(element),
-            Err(error) => {
-                let url = self.client.current_url().await;
-                let source = self.client.source().await.unwrap_or_default();
-                bail!("{css} does not appear on {url:?}: {error}\n{source}")
+        let began_at = Instant::now();
+        loop {
+            // The window may be between two pages.
+            match self.client.find(Locator::Css(css)).await {
+                Ok(element) => return Ok(element),
+                Err(_) if began_at.elapsed() < PATIENCE => sleep(Duration::from_millis(20)).await,
+                Err(error) => {
+                    let url = self.client.current_url().await;
+                    let body = self.client.execute("return document.body.outerHTML", Vec::new()).await;
+                    bail!("{css} does not appear on {url:?}: {error}\n{body:?}")
+                }
             }
         }
     }

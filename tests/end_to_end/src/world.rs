@@ -35,6 +35,8 @@ pub struct World {
 /// the name says.
 pub const INTEGRATIONS: &[&str] = &["direct", "counted", "isolated", "isolated_later", "hostile"];
 
+const SCOPES: &str = "openid,profile,email,offline_access";
+
 impl World {
     /// Starts everything, with access tokens of the usual lifetime.
     ///
@@ -58,17 +60,11 @@ impl World {
         let (client_id, client_secret) = world.register().await?;
         for name in INTEGRATIONS {
             let provider = format!("test_{name}");
-            world.server.command(&[
-                "config",
-                "create",
-                name,
-                &provider,
-                &client_id,
-                &client_secret,
-                "openid,profile,email,offline_access",
-                "--origin",
-                &world.application.origin(),
-            ])?;
+            let origin = world.application.origin();
+            let names = [name, provider.as_str(), &client_id, &client_secret, SCOPES];
+            world
+                .server
+                .command(&[&["config", "create", "--origin", &origin, "--"], names.as_slice()].concat())?;
         }
         Ok(world)
     }

@@ -1,6 +1,11 @@
 //! Links, forms, images and other browsers: none of them starts or finishes somebody's attempt.
 
-use end_to_end::{application::Application, browser::Browser, eventually, world::{ALLOW, World}};
+use end_to_end::{
+    application::Application,
+    browser::Browser,
+    eventually,
+    world::{ALLOW, World},
+};
 use serde_json::json;
 use url::Url;
 
@@ -14,10 +19,11 @@ async fn the_connect_address_as_a_link_explains_itself_and_starts_nothing() -> a
     victim.click("#link").await?;
     eventually("the address answers", async || {
         let url = victim.client().current_url().await.ok()?;
-        (url.as_str() == link).then_some(())
+        url.as_str().starts_with(world.server.url()).then_some(())
     })
     .await;
-    assert!(!victim.text().await?.trim().is_empty(), "the page explains itself");
+    let text = victim.text().await?;
+    assert!(text.contains("link"), "the page explains itself: {text}");
     assert!(world.gateway.authorization_requests().is_empty());
     Ok(())
 }
@@ -69,7 +75,7 @@ async fn an_authorization_request_finishes_in_no_other_browser() -> anyhow::Resu
     let mut world = World::start().await?;
     let first = world.browser().await?;
     first.connect("counted", "user-1").await?;
-    first.to_popup().await?;
+    let popup = first.to_popup().await?;
     first.element("[name=user]").await?;
     let request = world.gateway.authorization_requests().remove(0);
 
@@ -78,6 +84,9 @@ async fn an_authorization_request_finishes_in_no_other_browser() -> anyhow::Resu
     let callback = held_callback(&mut world, &second).await?;
     second.open(callback.as_str()).await?;
     assert!(second.text().await?.contains("wrong_browser"), "{}", second.text().await?);
+    first.to(&popup).await?;
+    first.client().close_window().await?;
+    first.looks_at_the_application(true).await?;
     assert_eq!(first.rejection("user-1").await?, "wrong_browser");
 
     let replayed = world.application.html("<p>another page of the first browser");

@@ -1,6 +1,10 @@
 //! Which pages may connect, and that attempts do not meet each other.
 
-use end_to_end::{application::Application, browser::Browser, world::{DENY, World}};
+use end_to_end::{
+    application::Application,
+    browser::Browser,
+    world::{DENY, World},
+};
 
 #[tokio::test]
 async fn a_page_of_another_origin_is_refused_and_told_so() -> anyhow::Result<()> {
