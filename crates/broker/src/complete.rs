@@ -304,8 +304,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         );
         let answer = self.token_endpoint.send(request).await?;
         let set = read_response(provider, &answer, self.clock.now())?;
-        let mut params: BTreeMap<String, String> =
-            values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut params = BTreeMap::new();
         for name in &provider.callback_fields {
             params.extend(callback.find(name).map(|value| (name.clone(), value.to_owned())));
         }
@@ -314,6 +313,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         for name in provider.id_token_claims.iter().map(String::as_str).chain(["sub"]) {
             params.extend(claims.get(name).and_then(text_of).map(|value| (name.to_owned(), value)));
         }
+        // Last, because every later request is made with them: what is merely kept must not take their place.
+        params.extend(values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         Ok(Grant { account: account(&set), scopes: details.requested_scopes, integration, set, params })
     }
 

@@ -25,7 +25,7 @@ name. What was left out, and why, is in [providers-left-out.md](providers-left-o
 ";
 
 #[test]
-fn the_page_says_what_the_catalogue_says() {
+fn the_page_of_providers_says_what_the_catalogue_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
     let page = page(Catalog::embedded());
     if std::env::var_os("HANDFAST_BLESS").is_some() {

@@ -8,7 +8,16 @@ use xtask::{program, repository};
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut tests = Command::new("cargo");
     tests
-        .args(["test", "--quiet", "--package", "handfast-broker", "--tests"])
+        .args([
+            "test",
+            "--quiet",
+            "--package",
+            "handfast-broker",
+            "--package",
+            "handfast-server",
+            "--tests",
+            "providers",
+        ])
         .current_dir(repository())
         .env("HANDFAST_BLESS", "1");
     program::run(&mut tests).map(drop)

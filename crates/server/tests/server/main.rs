@@ -3,5 +3,6 @@
 mod cli;
 mod guards;
 mod integrations;
+mod providers;
 mod start;
 mod support;

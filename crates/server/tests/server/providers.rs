@@ -1,0 +1,4 @@
+//! Every entry of the catalogue, driven: a fake provider on loopback, made from the entry, sees each request by real HTTP.
+
+mod every_entry;
+mod harness;
