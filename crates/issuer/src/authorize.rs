@@ -406,7 +406,19 @@ fn parse_request(
         invalid("prompt must be none alone, or login, consent and select_account as needed")
     })?;
     let max_age = params.value("max_age").map(str::parse).transpose();
-    let max_age = max_age.map_err(|_| invalid("max_age must be a number of seconds"))?;
+    let max_age = max_age
+        .map_err(|_| invalid("max_age must be a number of seconds"))?
+        .or(client.metadata.default_max_age);
+    let claims = params.value("claims").map(serde_json::from_str::<Value>).transpose();
+    let claims = claims.ok().filter(|claims| claims.as_ref().is_none_or(Value::is_object));
+    let claims = claims.ok_or_else(|| invalid("claims must be a JSON object"))?;
+    let resources = params.values("resource").map(str::to_owned).collect::<Vec<_>>();
+    if !resources.iter().all(|resource| settings.knows_resource(resource)) {
+        return Err(refuse(
+            OAuthErrorCode::InvalidTarget,
+            "the resource is not one of this issuer's".to_owned(),
+        ));
+    }
     let owned = |name: &str| params.value(name).map(str::to_owned);
     Ok(AuthorizationRequest {
         client_id: client.client_id.clone(),
@@ -421,8 +433,8 @@ fn parse_request(
         login_hint: owned("login_hint"),
         acr_values: owned("acr_values"),
         ui_locales: owned("ui_locales"),
-        claims: None,
-        resources: Vec::new(),
+        claims,
+        resources,
         dpop_jkt: None,
         redirect_uri,
     })

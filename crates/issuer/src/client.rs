@@ -2,6 +2,7 @@
 
 use handfast_protocol::{Clock, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::{Host, Url};
 
 use crate::{
@@ -31,7 +32,7 @@ pub struct Client {
 }
 
 /// What a client says about itself (RFC 7591 2, OpenID Connect Registration 2), and what the operator adds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClientMetadata {
     /// Where answers may go.
     #[serde(default)]
@@ -51,9 +52,108 @@ pub struct ClientMetadata {
     /// The algorithm that signs its ID tokens.
     #[serde(default)]
     pub id_token_signed_response_alg: SigningAlgorithm,
+    /// The algorithm that signs its userinfo answers; plain JSON if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
+    /// Whether users have one name for everybody or one for each client.
+    #[serde(default)]
+    pub subject_type: SubjectType,
+    /// The grants it may use.
+    #[serde(default = "default_grant_types")]
+    pub grant_types: Vec<GrantType>,
+    /// Where users may go after logging out (OpenID Connect RP-Initiated Logout 3.1).
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Its public keys, for `private_key_jwt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Whether it must push its authorization requests (RFC 9126 6).
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// Whether its access tokens are always bound to a DPoP key (RFC 9449 5.2).
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
+    /// The `max_age` of its requests that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u64>,
     /// The exceptions made for it.
     #[serde(default)]
     pub profile: ClientProfile,
+}
+
+/// A way to an access token (RFC 7591 2, `grant_types`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// RFC 6749 4.1.
+    AuthorizationCode,
+    /// RFC 6749 6.
+    RefreshToken,
+    /// RFC 6749 4.4.
+    ClientCredentials,
+    /// RFC 8628.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
+}
+
+/// How users are named to a client (OpenID Connect Core 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// As the application names them.
+    #[default]
+    Public,
+    /// By a name that no other client's host sees.
+    Pairwise,
+}
+
+fn default_grant_types() -> Vec<GrantType> {
+    vec![GrantType::AuthorizationCode, GrantType::RefreshToken]
+}
+
+impl Default for ClientMetadata {
+    fn default() -> Self {
+        Self {
+            redirect_uris: Vec::new(),
+            token_endpoint_auth_method: ClientAuthenticationMethod::default(),
+            scopes: Scopes::default(),
+            client_uri: None,
+            description: None,
+            id_token_signed_response_alg: SigningAlgorithm::default(),
+            userinfo_signed_response_alg: None,
+            subject_type: SubjectType::default(),
+            grant_types: default_grant_types(),
+            post_logout_redirect_uris: Vec::new(),
+            jwks: None,
+            require_pushed_authorization_requests: false,
+            dpop_bound_access_tokens: false,
+            default_max_age: None,
+            profile: ClientProfile::default(),
+        }
+    }
+}
+
+impl GrantType {
+    /// Every grant, in the order of the metadata.
+    pub const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+        }
+    }
+
+    /// Reads a word; `None` for any other.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == word)
+    }
 }
 
 /// What kind of program the client is, where that changes the rules.
@@ -94,6 +194,9 @@ pub enum NewClientError {
     /// The name, or the client id, is taken.
     #[error("an application of this name exists already; choose another name")]
     Duplicate,
+    /// Members of the metadata do not go together.
+    #[error("{0}")]
+    Metadata(&'static str),
     /// The client id has characters that cannot stand in one.
     #[error("client_id must be 1 to 128 letters, digits, dots, underscores, tildes or hyphens")]
     ClientId,
@@ -144,6 +247,11 @@ impl RedirectUri {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Its host; none for a private scheme.
+    pub(crate) fn host(&self) -> Option<String> {
+        Url::parse(&self.0).ok()?.host_str().map(str::to_owned)
     }
 
     /// RFC 9700 2.1: exact text, except for the port of a loopback address (RFC 8252 7.3).
@@ -252,7 +360,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         if kept { Ok(client) } else { Err(NewClientError::Duplicate) }
     }
 
-    fn describe_client(
+    pub(crate) fn describe_client(
         &self,
         client_id: &str,
         secret: Option<&Secret<String>>,
@@ -267,9 +375,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(NewClientError::Name);
         }
-        if metadata.redirect_uris.is_empty() {
-            return Err(NewClientError::NoRedirectUri);
-        }
+        check_metadata(&metadata)?;
         Ok(Client {
             client_id: client_id.to_owned(),
             owner: owner.to_owned(),
@@ -288,6 +394,25 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     pub async fn client(&self, client_id: &str) -> Result<Option<Client>, StoreError> {
         self.store.client(client_id).await
     }
+}
+
+/// What does not go together.
+fn check_metadata(metadata: &ClientMetadata) -> Result<(), NewClientError> {
+    let may = |grant| metadata.grant_types.contains(&grant);
+    if metadata.redirect_uris.is_empty() && may(GrantType::AuthorizationCode) {
+        return Err(NewClientError::NoRedirectUri);
+    }
+    let public = metadata.token_endpoint_auth_method == ClientAuthenticationMethod::None;
+    if public && may(GrantType::ClientCredentials) {
+        return Err(NewClientError::Metadata("client_credentials needs a client that authenticates"));
+    }
+    // OpenID Connect Core 8.1: without a sector identifier the name is computed from the one host.
+    let mut hosts = metadata.redirect_uris.iter().map(RedirectUri::host).collect::<Vec<_>>();
+    hosts.dedup();
+    if metadata.subject_type == SubjectType::Pairwise && hosts.len() != 1 {
+        return Err(NewClientError::Metadata("pairwise subjects need redirect URIs of one host"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             "scopes_supported": settings.known_scopes().collect::<Vec<_>>(),
             "response_types_supported": ["code"],
             "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "registration_endpoint": settings.endpoint("/auth/oauth2/register"),
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
             "token_endpoint_auth_methods_supported": methods,
@@ -33,7 +34,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                 "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "name", "preferred_username",
                 "email", "email_verified",
             ],
-            "claims_parameter_supported": false,
+            "claims_parameter_supported": true,
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
         })

@@ -12,6 +12,7 @@ mod grant;
 mod keys;
 mod params;
 mod ports;
+mod registration;
 mod settings;
 mod token;
 mod userinfo;
@@ -23,12 +24,16 @@ pub use approval::{
 pub use authorize::{
     AuthorizationRequest, AuthorizationResponse, AuthorizeError, AuthorizePageError, Authorized, ResponseMode,
 };
-pub use client::{Client, ClientMetadata, ClientProfile, NewClientError, NewClientSecret, RedirectUri};
+pub use client::{
+    Client, ClientMetadata, ClientProfile, GrantType, NewClientError, NewClientSecret, RedirectUri,
+    SubjectType,
+};
 pub use client_authentication::{ClientAuthenticationMethod, Credentials};
 pub use grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails, RefreshToken};
 pub use keys::{SigningAlgorithm, StoredKey};
 pub use params::Params;
 pub use ports::{ClientStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
+pub use registration::RegistrationError;
 pub use settings::{DemoUser, IssuerSettings, ScopeDescription};
 pub use token::{TokenError, TokenResponse};
 pub use userinfo::{BearerError, VerifiedAccessToken};

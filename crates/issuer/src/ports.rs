@@ -47,6 +47,16 @@ pub trait ClientStore: Send + Sync {
     /// Keeps a client in the place of the one with the same `client_id`; `false` if there is none, or if its name is
     /// taken by another client of the owner.
     fn replace_client(&self, client: &Client) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Forgets a client and revokes what it was granted; `false` if there is none.
+    fn delete_client(
+        &self,
+        client_id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The clients of one owner, by name.
+    fn clients_of(&self, owner: &str) -> impl Future<Output = Result<Vec<Client>, StoreError>> + Send;
 }
 
 /// Keeps authorization requests that wait for the user.
@@ -92,6 +102,9 @@ pub trait GrantStore: Send + Sync {
     /// Ends the login session and keeps grant, code, remembered consent and browser session, all or nothing; `false`
     /// if the login session had ended before.
     fn conclude(&self, conclusion: &Conclusion) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Keeps a grant that no user gave (RFC 6749 4.4).
+    fn put_grant(&self, grant: &Grant) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The code and its grant, whatever their state.
     fn code(

@@ -31,6 +31,8 @@ pub struct IssuerSettings {
     pub scopes: Vec<ScopeDescription>,
     /// The audience of access tokens asked for without a resource indicator; the issuer's own identifier unless set.
     pub default_resource: Option<String>,
+    /// The APIs that a client may name as a resource (RFC 8707), beside the default one.
+    pub resources: Vec<String>,
     /// Where the operator's application answers userinfo requests itself.
     pub userinfo_url: Option<Url>,
 }
@@ -90,6 +92,7 @@ impl IssuerSettings {
             key_lifetime: Duration::from_hours(90 * 24),
             scopes: Vec::new(),
             default_resource: None,
+            resources: Vec::new(),
             userinfo_url: None,
         }
     }
@@ -109,6 +112,11 @@ impl IssuerSettings {
     /// The audience of an access token asked for without a resource indicator.
     pub(crate) fn audience(&self) -> String {
         self.default_resource.clone().unwrap_or_else(|| self.issuer())
+    }
+
+    /// Whether a token may be asked for `resource`.
+    pub(crate) fn knows_resource(&self, resource: &str) -> bool {
+        resource == self.audience() || self.resources.iter().any(|known| known == resource)
     }
 
     /// Every scope this issuer knows.

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Issuer,
-    client::{Client, ClientProfile},
+    client::{Client, ClientProfile, GrantType},
     client_authentication::Credentials,
-    grant::{AuthorizationCode, Grant, RefreshToken},
+    grant::{AuthorizationCode, Grant, GrantDetails, RefreshToken},
     keys::{KeyRing, SigningAlgorithm},
     params::Params,
     ports::{Store, StoreError},
@@ -78,14 +78,21 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(invalid_request(&format!("the parameter {name:?} stands more than once")));
         }
         let client = self.authenticate(credentials, params).await?;
-        match params.value("grant_type") {
-            Some("authorization_code") => self.redeem_code(&client, params).await,
-            Some("refresh_token") => self.refresh(&client, params).await,
-            Some(_) => {
-                let text = "grant_type must be authorization_code or refresh_token";
-                Err(TokenError::new(OAuthErrorCode::UnsupportedGrantType, text))
+        let word = params.value("grant_type").ok_or_else(|| invalid_request("grant_type is missing"))?;
+        let grant_type = GrantType::parse(word).ok_or_else(|| {
+            TokenError::new(OAuthErrorCode::UnsupportedGrantType, "this grant_type is not supported")
+        })?;
+        if !client.metadata.grant_types.contains(&grant_type) {
+            let text = "the client is not registered for this grant_type";
+            return Err(TokenError::new(OAuthErrorCode::UnauthorizedClient, text));
+        }
+        match grant_type {
+            GrantType::AuthorizationCode => self.redeem_code(&client, params).await,
+            GrantType::RefreshToken => self.refresh(&client, params).await,
+            GrantType::ClientCredentials => self.grant_to_client(&client, params).await,
+            GrantType::DeviceCode => {
+                Err(TokenError::new(OAuthErrorCode::UnsupportedGrantType, "this grant_type is not supported"))
             }
-            None => Err(invalid_request("grant_type is missing")),
         }
     }
 
@@ -102,12 +109,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(invalid_grant(REFUSED));
         }
         check_code_binding(client, &code, params)?;
+        let resources = chosen_resources(&grant, params)?;
         let (refresh_token, row) = self.new_refresh_token(&grant, now);
         if !self.store.take_code(&hash, Some(&row), now).await? {
             return Err(self.revoke_reused(&grant, "an authorization code").await?);
         }
-        let scopes = grant.details.scopes.clone();
-        self.issue(client, &grant, scopes, Some(refresh_token), code.nonce.as_deref()).await
+        let issue =
+            Issue { scopes: grant.details.scopes.clone(), resources, refresh_token: Some(refresh_token) };
+        self.issue(client, &grant, issue, code.nonce.as_deref()).await
     }
 
     /// RFC 6749 6, with rotation (RFC 9700 4.14.2).
@@ -134,11 +143,49 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         if scopes.is_empty() || !scopes.is_subset_of(&grant.details.scopes) {
             return Err(TokenError::new(OAuthErrorCode::InvalidScope, "scope exceeds what the user granted"));
         }
+        let resources = chosen_resources(&grant, params)?;
         let (refresh_token, successor) = self.new_refresh_token(&grant, now);
         if !self.store.rotate_refresh_token(&hash, &successor, now).await? {
             return Err(self.revoke_reused(&grant, "a refresh token").await?);
         }
-        self.issue(client, &grant, scopes, Some(refresh_token), None).await
+        self.issue(client, &grant, Issue { scopes, resources, refresh_token: Some(refresh_token) }, None)
+            .await
+    }
+
+    /// RFC 6749 4.4: the client acts for itself. What people's scopes release it cannot ask for.
+    async fn grant_to_client(&self, client: &Client, params: &Params) -> Result<TokenResponse, TokenError> {
+        let now = self.now();
+        let asked = Scopes::parse_separated(params.value("scope").unwrap_or_default(), " ");
+        let own = |scope: &&str| self.settings.scopes.iter().any(|own| own.scope == *scope);
+        if !asked.iter().all(|scope| own(&scope) && client.may_ask_for(scope)) {
+            let text = "a scope is not one that this client may have for itself";
+            return Err(TokenError::new(OAuthErrorCode::InvalidScope, text));
+        }
+        let resources = params.values("resource").map(str::to_owned).collect::<Vec<_>>();
+        if !resources.iter().all(|resource| self.settings.knows_resource(resource)) {
+            return Err(TokenError::new(
+                OAuthErrorCode::InvalidTarget,
+                "the resource is not one of this issuer's",
+            ));
+        }
+        let mut id = random_token(&self.randomness).into_exposed();
+        id.truncate(22);
+        let grant = Grant {
+            id,
+            client_id: client.client_id.clone(),
+            // RFC 9068 2.2: the subject is the client itself.
+            user: client.client_id.clone(),
+            created_at: now,
+            expires_at: now + self.settings.access_token_lifetime,
+            revoked_at: None,
+            details: GrantDetails {
+                scopes: asked.clone(),
+                resources: resources.clone(),
+                ..GrantDetails::default()
+            },
+        };
+        self.store.put_grant(&grant).await?;
+        self.issue(client, &grant, Issue { scopes: asked, resources, refresh_token: None }, None).await
     }
 
     /// RFC 6749 4.1.2 and RFC 9700 4.14.2: what is used twice may be stolen; everything it bought ends.
@@ -163,14 +210,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         &self,
         client: &Client,
         grant: &Grant,
-        scopes: Scopes,
-        refresh_token: Option<Secret<String>>,
+        issue: Issue,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, TokenError> {
+        let Issue { scopes, resources, refresh_token } = issue;
         let now = self.now();
         let keys = self.key_ring().await?;
         let expires_at = grant.expires_at.min(now + self.settings.access_token_lifetime);
-        let access_token = self.access_token(&keys, client, grant, &scopes, now, expires_at);
+        let access_token = self.access_token(&keys, client, grant, (&scopes, &resources), now, expires_at);
         let id_token = scopes.contains("openid").then(|| {
             let claims = self.id_token_claims(client, grant, nonce, access_token.expose(), now);
             keys.sign(client.metadata.id_token_signed_response_alg, "JWT", &claims)
@@ -185,7 +232,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         keys: &KeyRing,
         client: &Client,
         grant: &Grant,
-        scopes: &Scopes,
+        (scopes, resources): (&Scopes, &[String]),
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Secret<String> {
@@ -200,7 +247,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             "exp": expires_at.as_secs(),
             "jti": jti,
         });
-        if client.metadata.profile == ClientProfile::Connectivly {
+        if client.metadata.profile == ClientProfile::Connectivly && resources.is_empty() {
             claims["scopes"] = json!(scopes);
             claims["app"] = json!({
                 "id": client.client_id,
@@ -210,8 +257,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             });
             return keys.sign(SigningAlgorithm::Rs256, "JWT", &claims);
         }
-        claims["aud"] = json!(self.settings.audience());
-        claims["auth_time"] = json!(grant.details.auth_time.as_secs());
+        claims["aud"] = match resources {
+            [] => json!(self.settings.audience()),
+            [one] => json!(one),
+            several => json!(several),
+        };
+        if grant.user != client.client_id {
+            claims["auth_time"] = json!(grant.details.auth_time.as_secs());
+        }
         if let Some(acr) = &grant.details.acr {
             claims["acr"] = json!(acr);
         }
@@ -249,6 +302,28 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         }
         Value::Object(claims)
     }
+}
+
+/// What a token response holds.
+struct Issue {
+    scopes: Scopes,
+    resources: Vec<String>,
+    refresh_token: Option<Secret<String>>,
+}
+
+/// RFC 8707 2.2: all the granted resources, or those the request names among them.
+fn chosen_resources(grant: &Grant, params: &Params) -> Result<Vec<String>, TokenError> {
+    let asked = params.values("resource").map(str::to_owned).collect::<Vec<_>>();
+    if asked.is_empty() {
+        return Ok(grant.details.resources.clone());
+    }
+    if asked.iter().all(|resource| grant.details.resources.contains(resource)) {
+        return Ok(asked);
+    }
+    Err(TokenError::new(
+        OAuthErrorCode::InvalidTarget,
+        "the resource was not part of the authorization request",
+    ))
 }
 
 /// RFC 6749 4.1.3 and RFC 7636 4.6: the request repeats the redirect URI and opens the challenge.

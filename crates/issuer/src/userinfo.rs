@@ -75,7 +75,9 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         if !token.scopes.contains("openid") {
             return Err(BearerError::InsufficientScope("openid"));
         }
-        if token.claims.get("aud").is_some_and(|aud| *aud != json!(self.settings.audience())) {
+        let own = json!(self.settings.audience());
+        let for_us = |aud: &Value| *aud == own || aud.as_array().is_some_and(|list| list.contains(&own));
+        if !token.claims.get("aud").is_none_or(for_us) {
             return Err(BearerError::InvalidToken);
         }
         let mut claims = released_claims(&token.grant.details, &token.scopes, "userinfo");

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderValue;
 use handfast_broker::{IntegrationBook, Policy};
 use handfast_protocol::{Secret, Sha256Hash};
 
 use crate::{
     config::{Config, Exposure},
-    issuer::Issuer,
+    issuer::{Issuer, IssuerRules},
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
@@ -32,8 +31,8 @@ pub(crate) struct Parts {
     pub(crate) allowed_hosts: Vec<String>,
     /// The authorization server, where it is turned on.
     pub(crate) issuer: Option<Arc<Issuer>>,
-    /// The Cross-Origin-Opener-Policy of the issuer's pages.
-    pub(crate) issuer_opener_policy: Option<HeaderValue>,
+    /// What else the operator decided about it.
+    pub(crate) issuer_rules: IssuerRules,
 }
 
 impl App {
@@ -77,9 +76,9 @@ impl App {
         self.0.issuer.as_ref()
     }
 
-    /// The Cross-Origin-Opener-Policy of the issuer's pages.
-    pub(crate) fn issuer_opener_policy(&self) -> Option<&HeaderValue> {
-        self.0.issuer_opener_policy.as_ref()
+    /// What else the operator decided about it.
+    pub(crate) fn issuer_rules(&self) -> &IssuerRules {
+        &self.0.issuer_rules
     }
 
     /// Whether the database answers.
@@ -98,7 +97,7 @@ impl Parts {
             api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),
             allowed_hosts: config.allowed_hosts.clone(),
             issuer: None,
-            issuer_opener_policy: None,
+            issuer_rules: IssuerRules::default(),
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use axum::http::HeaderValue;
 use handfast_issuer::{ClientMetadata, ClientProfile, IssuerSettings, RedirectUri, ScopeDescription};
-use handfast_protocol::{Keyring, Secret, random_token};
-use serde::Deserialize;
+use handfast_protocol::{Keyring, Secret, Sha256Hash, random_token};
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::{
@@ -28,11 +29,28 @@ pub(crate) struct IssuerConfig {
     grant_lifetime: Option<u64>,
     key_lifetime: Option<u64>,
     default_resource: Option<String>,
+    #[serde(default)]
+    resources: Vec<String>,
     userinfo_url: Option<String>,
     cross_origin_opener_policy: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    initial_access_token: Option<Secret<String>>,
     /// Scopes of the operator's API, each with a sentence for the consent page.
     #[serde(default)]
     scopes: BTreeMap<String, String>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
+}
+
+/// What the operator decided about the issuer's HTTP side.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IssuerRules {
+    /// The Cross-Origin-Opener-Policy of the issuer's pages; none unless the operator wants one.
+    pub(crate) opener_policy: Option<HeaderValue>,
+    /// The hash of the token that lets clients register themselves (RFC 7591 3).
+    pub(crate) initial_access_token: Option<Sha256Hash>,
 }
 
 /// The variables by which the environment sets the same.
@@ -44,8 +62,10 @@ pub(crate) const VARIABLES: &[&str] = &[
     "HANDFAST_ISSUER_GRANT_LIFETIME",
     "HANDFAST_ISSUER_KEY_LIFETIME",
     "HANDFAST_ISSUER_DEFAULT_RESOURCE",
+    "HANDFAST_ISSUER_RESOURCES",
     "HANDFAST_ISSUER_USERINFO_URL",
     "HANDFAST_ISSUER_CROSS_ORIGIN_OPENER_POLICY",
+    "HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN",
 ];
 
 impl IssuerConfig {
@@ -65,9 +85,14 @@ impl IssuerConfig {
         self.grant_lifetime = seconds("HANDFAST_ISSUER_GRANT_LIFETIME")?.or(self.grant_lifetime);
         self.key_lifetime = seconds("HANDFAST_ISSUER_KEY_LIFETIME")?.or(self.key_lifetime);
         self.default_resource = variable("HANDFAST_ISSUER_DEFAULT_RESOURCE").or(self.default_resource);
+        if let Some(list) = variable("HANDFAST_ISSUER_RESOURCES") {
+            self.resources = list.split(',').map(|resource| resource.trim().to_owned()).collect();
+        }
         self.userinfo_url = variable("HANDFAST_ISSUER_USERINFO_URL").or(self.userinfo_url);
         self.cross_origin_opener_policy =
             variable("HANDFAST_ISSUER_CROSS_ORIGIN_OPENER_POLICY").or(self.cross_origin_opener_policy);
+        self.initial_access_token =
+            variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN").map(Secret::new).or(self.initial_access_token);
         Ok(self)
     }
 
@@ -84,6 +109,7 @@ impl IssuerConfig {
             self.userinfo_url.as_deref().map(|text| parse_url("userinfo_url", text)).transpose()?;
         settings.name.clone_from(self.name.as_ref().unwrap_or(&settings.name.clone()));
         settings.default_resource.clone_from(&self.default_resource);
+        settings.resources.clone_from(&self.resources);
         let replace = |own: &mut Duration, seconds: Option<u64>| {
             *own = seconds.map_or(*own, Duration::from_secs);
         };
@@ -101,15 +127,23 @@ impl IssuerConfig {
         Ok(Some(settings))
     }
 
-    /// The Cross-Origin-Opener-Policy of the issuer's pages; none unless the operator wants one.
-    pub(crate) fn opener_policy(&self) -> anyhow::Result<Option<axum::http::HeaderValue>> {
+    /// The rules that the HTTP side keeps by itself.
+    pub(crate) fn rules(&self) -> anyhow::Result<IssuerRules> {
+        let token = self.initial_access_token.as_ref();
+        Ok(IssuerRules {
+            opener_policy: self.opener_policy()?,
+            initial_access_token: token.map(|token| Sha256Hash::of(token.expose())),
+        })
+    }
+
+    fn opener_policy(&self) -> anyhow::Result<Option<HeaderValue>> {
         const KNOWN: [&str; 4] =
             ["same-origin", "same-origin-allow-popups", "noopener-allow-popups", "unsafe-none"];
         let Some(policy) = self.cross_origin_opener_policy.as_deref() else { return Ok(None) };
         let Some(known) = KNOWN.into_iter().find(|known| *known == policy) else {
             bail!("issuer.cross_origin_opener_policy: {policy:?} must be one of {}", KNOWN.join(", "));
         };
-        Ok(Some(axum::http::HeaderValue::from_static(known)))
+        Ok(Some(HeaderValue::from_static(known)))
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(forget_attempts(storage.clone()));
     let mut parts = Parts::new(&config, storage, broker);
     parts.issuer = issuer;
-    parts.issuer_opener_policy = config.issuer.opener_policy()?;
+    parts.issuer_rules = config.issuer.rules()?;
     let app = App::new(parts);
     if config.demo {
         demo::register(&app).await.context("the demonstration cannot be set up")?;

@@ -3,6 +3,7 @@
 mod api;
 mod pages;
 mod protocol;
+mod registration;
 
 use axum::{
     Router,
@@ -33,6 +34,11 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/auth/jwks.json", get(protocol::jwks).options(protocol::preflight))
         .route("/auth/oauth2/.well-known/openid-configuration", metadata.clone())
         .route("/.well-known/oauth-authorization-server/auth/oauth2", metadata)
+        .route("/auth/oauth2/register", post(registration::register).options(protocol::preflight))
+        .route(
+            "/auth/oauth2/register/{client_id}",
+            get(registration::show).put(registration::replace).delete(registration::delete),
+        )
         .route("/auth/login/{id}", get(pages::login).post(pages::answer_login))
         .route("/auth/consent/{id}", get(pages::consent).post(pages::answer_consent))
         .route("/oauth/authorize", authorize)
@@ -51,7 +57,7 @@ async fn only_where_turned_on(State(app): State<App>, request: Request, next: Ne
         return StatusCode::NOT_FOUND.into_response();
     }
     let mut response = next.run(request).await;
-    if let Some(policy) = app.issuer_opener_policy() {
+    if let Some(policy) = &app.issuer_rules().opener_policy {
         response.headers_mut().insert("cross-origin-opener-policy", policy.clone());
     }
     response

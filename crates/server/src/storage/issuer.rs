@@ -153,6 +153,39 @@ impl ClientStore for Storage {
             .map(|done| done.rows_affected()));
         rows.map(|rows| rows == 1).map_err(failed)
     }
+
+    async fn delete_client(&self, client_id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(failed)?;
+            let done = sqlx::query("DELETE FROM issuer_clients WHERE client_id = $1")
+                .bind(client_id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            sqlx::query("UPDATE issuer_grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL")
+                .bind(now.as_millis())
+                .bind(client_id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            sqlx::query("DELETE FROM issuer_consents WHERE client_id = $1")
+                .bind(client_id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            transaction.commit().await.map_err(failed)?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    async fn clients_of(&self, owner: &str) -> Result<Vec<Client>, StoreError> {
+        const SQL: &str = "SELECT client_id, owner, name, secret_hash, registration_token_hash, created_at, metadata \
+                           FROM issuer_clients WHERE owner = $1 ORDER BY name";
+        let rows: Vec<ClientRow> =
+            on_either!(self, pool => sqlx::query_as(SQL).bind(owner).fetch_all(pool).await)
+                .map_err(failed)?;
+        rows.into_iter().map(ClientRow::read).collect()
+    }
 }
 
 #[derive(FromRow)]
@@ -323,6 +356,25 @@ struct BrowserSessionRow {
     expires_at: i64,
 }
 
+/// Inserts one grant on `$executor`.
+macro_rules! insert_grant {
+    ($executor:expr, $grant:expr, $details:expr) => {
+        sqlx::query(
+            "INSERT INTO issuer_grants (grant_id, client_id, user_name, created_at, expires_at, details) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&$grant.id)
+        .bind(&$grant.client_id)
+        .bind(&$grant.user)
+        .bind($grant.created_at.as_millis())
+        .bind($grant.expires_at.as_millis())
+        .bind($details)
+        .execute($executor)
+        .await
+        .map_err(failed)
+    };
+}
+
 /// Inserts one refresh token on `$executor`.
 macro_rules! insert_refresh_token {
     ($executor:expr, $token:expr) => {
@@ -360,19 +412,7 @@ impl GrantStore for Storage {
                     return Ok(false);
                 }
             }
-            sqlx::query(
-                "INSERT INTO issuer_grants (grant_id, client_id, user_name, created_at, expires_at, details) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(&grant.id)
-            .bind(&grant.client_id)
-            .bind(&grant.user)
-            .bind(grant.created_at.as_millis())
-            .bind(grant.expires_at.as_millis())
-            .bind(details)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            insert_grant!(&mut *transaction, grant, details)?;
             sqlx::query(
                 "INSERT INTO issuer_codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, dpop_jkt, expires_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -416,6 +456,11 @@ impl GrantStore for Storage {
             transaction.commit().await.map_err(failed)?;
             Ok(true)
         })
+    }
+
+    async fn put_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        let details = to_json(&grant.details)?;
+        on_either!(self, pool => insert_grant!(pool, grant, details).map(drop))
     }
 
     async fn code(&self, code_hash: &Sha256Hash) -> Result<Option<(AuthorizationCode, Grant)>, StoreError> {

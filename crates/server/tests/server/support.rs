@@ -58,6 +58,12 @@ impl Options {
         self
     }
 
+    /// Listens on this port instead of a free one, as after a restart.
+    pub(crate) fn port(mut self, port: &str) -> Self {
+        self.arguments.retain(|argument| !argument.starts_with("--port="));
+        self.argument(&format!("--port={port}"))
+    }
+
     /// The configuration file.
     pub(crate) fn file(self, text: &str) -> Self {
         std::fs::write(self.folder.path().join("handfast.toml"), text).expect("the folder is writable");

@@ -10,7 +10,7 @@ use axum::{
 };
 use handfast_issuer::{
     Approval, ApprovalError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Denial,
-    NewClientError, RedirectUri, ResponseMode,
+    GrantType, NewClientError, RedirectUri, ResponseMode,
 };
 use handfast_protocol::{Clock, OAuthErrorCode, Scopes, Secret, Timestamp};
 use serde::Deserialize;
@@ -165,6 +165,7 @@ struct AppBody {
     token_endpoint_auth_method: ClientAuthenticationMethod,
     #[serde(default)]
     scopes: Scopes,
+    grant_types: Option<Vec<GrantType>>,
 }
 
 fn connectivly() -> ClientProfile {
@@ -186,12 +187,14 @@ pub(super) async fn create_app(State(app): State<App>, _: Backend, body: Bytes) 
         Ok(redirect_uris) => redirect_uris,
         Err(error) => return bad_request(&error.to_string()),
     };
+    let default = ClientMetadata::default();
     let metadata = ClientMetadata {
         redirect_uris,
+        grant_types: body.grant_types.unwrap_or(default.grant_types.clone()),
         token_endpoint_auth_method: body.token_endpoint_auth_method,
         scopes: body.scopes,
         profile: body.profile,
-        ..ClientMetadata::default()
+        ..default
     };
     match issuer(&app).register(&body.owner_id, &body.app_name, metadata).await {
         Ok((client, secret)) => {
