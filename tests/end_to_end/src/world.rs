@@ -98,13 +98,10 @@ impl World {
     /// # Errors
     /// When the server cannot be reached.
     pub async fn connection(&self, config_key: &str, connection_id: &str) -> anyhow::Result<(u16, Value)> {
-        let mut address = url::Url::parse(self.server.url())?;
-        address
-            .path_segments_mut()
-            .ok()
-            .context("an address with a path")?
-            .extend(["connection", connection_id]);
-        address.query_pairs_mut().append_pair("config_key", config_key);
+        // Not by the `url` crate, which drops line breaks.
+        let encoded: String = url::form_urlencoded::byte_serialize(connection_id.as_bytes()).collect();
+        let encoded = encoded.replace('+', "%20");
+        let address = format!("{}/connection/{encoded}?config_key={config_key}", self.server.url());
         let answer = reqwest::get(address).await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }

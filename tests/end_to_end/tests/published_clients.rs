@@ -120,6 +120,7 @@ async fn the_successors_frontend_resolves_too() -> anyhow::Result<()> {
 
     browser.connect("direct", "user-2").await?;
     browser.to_popup().await?;
+    browser.log_in("ada").await?;
     browser.click(DENY).await?;
     let answer = browser.answer("user-2").await?;
     assert_eq!(answer["rejected"]["error"]["type"], "access_denied", "{answer}");
