@@ -313,11 +313,9 @@ async fn a_restart_between_any_two_steps_is_not_noticed() {
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let id = server.login_session(&browser, &client, &[]).await;
-    let port = server.address.rsplit(':').next().unwrap().to_owned();
     let restart = |server: Server| {
         server
             .kill()
-            .port(&port)
             .variable("HANDFAST_API_KEY", API_KEY)
             .variable("HANDFAST_ISSUER_LOGIN_URL", "https://app.example/connect")
             .start()

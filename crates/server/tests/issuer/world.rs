@@ -41,7 +41,12 @@ pub(crate) struct Page {
 
 impl Browser {
     pub(crate) fn new() -> Self {
-        let client = Client::builder().redirect(Policy::none()).build().expect("a client can be made");
+        // No connection is kept: the server may be restarted under the browser.
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client can be made");
         Self { client, cookies: Mutex::default() }
     }
 

@@ -58,8 +58,7 @@ impl Options {
         self
     }
 
-    /// Listens on this port instead of a free one, as after a restart.
-    pub(crate) fn port(mut self, port: &str) -> Self {
+    fn port(mut self, port: &str) -> Self {
         self.arguments.retain(|argument| !argument.starts_with("--port="));
         self.argument(&format!("--port={port}"))
     }
@@ -169,10 +168,11 @@ impl Server {
         self.folder.path().to_owned()
     }
 
-    /// Stops it at once, as a power cut would, and answers how to start it again on the same data.
+    /// Stops it at once, as a power cut would, and answers how to start it again on the same data and port.
     pub(crate) fn kill(mut self) -> Options {
         self.stop();
-        Options { folder: Arc::clone(&self.folder), ..Options::new() }
+        let port = self.address.rsplit(':').next().unwrap_or_default();
+        Options { folder: Arc::clone(&self.folder), ..Options::new() }.port(port)
     }
 
     /// Tells it to end, as a service manager would.
