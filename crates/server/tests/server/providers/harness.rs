@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use aws_lc_rs::digest;
@@ -67,6 +70,7 @@ pub(super) struct Harness {
     providers: BTreeMap<String, Provider>,
     /// One for all: making one reads every root certificate.
     client: reqwest::Client,
+    attempts: AtomicU64,
 }
 
 /// What one provider's whole dance left behind.
@@ -103,7 +107,7 @@ impl Harness {
         let file = toml::to_string(&json!({ "danger_allow_private_addresses": true, "providers": entries }))
             .expect("entries are TOML");
         let server = Options::new().file(&file).start();
-        Self { server, fake, seen, providers, client: reqwest::Client::new() }
+        Self { server, fake, seen, providers, client: reqwest::Client::new(), attempts: AtomicU64::new(0) }
     }
 
     /// Creates the integration, connects, reads, refreshes and disconnects.
@@ -192,7 +196,8 @@ impl Harness {
         name: &str,
         params: &Value,
     ) -> (StatusCode, String, Option<String>) {
-        let unique = digest::digest(&digest::SHA256, format!("{name} {params}").as_bytes());
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let unique = digest::digest(&digest::SHA256, format!("{name} {attempt}").as_bytes());
         let text = URL_SAFE_NO_PAD.encode(unique);
         let request = json!({
             "protocol": 1,
@@ -434,7 +439,7 @@ fn token_answer(provider: &Provider, request: &Request) -> Value {
     put(&mut body, &provider.token_response_pointer("token_type"), json!("Bearer"));
     if provider.token_response.contains_key("expires_at") {
         put(&mut body, &provider.token_response["expires_at"], json!(4_102_444_800_u64));
-    } else {
+    } else if provider.access_token_lifetime.is_none() {
         put(&mut body, &provider.token_response_pointer("expires_in"), json!(3600));
     }
     if provider.refresh_token != RefreshTokenPolicy::None {
