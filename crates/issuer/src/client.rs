@@ -1,6 +1,8 @@
 //! Client registrations (RFC 7591 2): who may ask, and where the answer may go.
 
-use handfast_protocol::{Clock, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token};
+use handfast_protocol::{
+    Clock, Randomness, Scopes, Secret, Sha256Hash, SigningAlgorithm, Timestamp, random_token,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::{Host, Url};
@@ -8,7 +10,6 @@ use url::{Host, Url};
 use crate::{
     Issuer,
     client_authentication::ClientAuthenticationMethod,
-    keys::SigningAlgorithm,
     ports::{Store, StoreError},
 };
 

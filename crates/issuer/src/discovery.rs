@@ -1,11 +1,10 @@
 //! What the issuer says about itself (RFC 8414, OpenID Connect Discovery 3).
 
-use handfast_protocol::{Clock, Randomness};
+use handfast_protocol::{Clock, Randomness, SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::{
-    Issuer, authorize::ResponseMode, client_authentication::ClientAuthenticationMethod,
-    keys::SigningAlgorithm, ports::Store,
+    Issuer, authorize::ResponseMode, client_authentication::ClientAuthenticationMethod, ports::Store,
 };
 
 impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {

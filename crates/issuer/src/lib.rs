@@ -30,7 +30,8 @@ pub use client::{
 };
 pub use client_authentication::{ClientAuthenticationMethod, Credentials};
 pub use grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails, RefreshToken};
-pub use keys::{SigningAlgorithm, StoredKey};
+pub use handfast_protocol::SigningAlgorithm;
+pub use keys::StoredKey;
 pub use params::Params;
 pub use ports::{ClientStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
 pub use registration::RegistrationError;

@@ -1,7 +1,8 @@
 //! The token endpoint (RFC 6749 3.2 and 5): codes and refresh tokens become access tokens.
 
 use handfast_protocol::{
-    Clock, CodeVerifier, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token,
+    Clock, CodeVerifier, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, SigningAlgorithm, Timestamp,
+    random_token,
 };
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use crate::{
     client::{Client, ClientProfile, GrantType},
     client_authentication::Credentials,
     grant::{AuthorizationCode, Grant, GrantDetails, RefreshToken},
-    keys::{KeyRing, SigningAlgorithm},
+    keys::KeyRing,
     params::Params,
     ports::{Store, StoreError},
     settings::IssuerSettings,

@@ -1,7 +1,7 @@
 //! What a bearer of an access token learns about the user (OpenID Connect Core 5.3), and how a token of ours is
 //! recognised.
 
-use handfast_protocol::{Clock, Randomness, Scopes, Timestamp};
+use handfast_protocol::{Clock, Randomness, Scopes, UnverifiedJwt};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -91,9 +91,10 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     /// The storage failed.
     pub async fn verify_access_token(&self, token: &str) -> Result<Option<VerifiedAccessToken>, StoreError> {
         let now = self.now();
-        let Some((_, claims)) = self.key_ring().await?.verify(token) else { return Ok(None) };
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let expires_at = claims.get("exp").and_then(Value::as_i64).map(Timestamp::from_secs);
+        let Ok(jwt) = UnverifiedJwt::parse(token) else { return Ok(None) };
+        let Some(claims) = self.key_ring().await?.verify(&jwt) else { return Ok(None) };
+        let text = |name: &str| claims.text(name);
+        let expires_at = claims.instant("exp");
         let ours = text("iss") == Some(&self.settings.issuer())
             && expires_at.is_some_and(|expires_at| now < expires_at);
         // An ID token is signed with the same keys; it has neither `jti` nor `scope`.
@@ -101,7 +102,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let Some((grant_id, _)) = jti.split_once('.').filter(|_| ours) else { return Ok(None) };
         let scopes = Scopes::parse_separated(scope, " ");
         let grant = self.store.grant(grant_id).await?.filter(|grant| grant.is_live(now));
-        Ok(grant.map(|grant| VerifiedAccessToken { claims, grant, scopes }))
+        Ok(grant.map(|grant| VerifiedAccessToken { claims: claims.into_map(), grant, scopes }))
     }
 }
 
