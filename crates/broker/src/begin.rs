@@ -13,8 +13,9 @@ use crate::attempt::{
     ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
 };
 use crate::{
-    AttemptCookie, Broker, CodeChallengeMethod, DiscoveryError, FindIntegrationError, Integration,
-    ScopeEncoding, Store, StoreError, TokenEndpoint, VariableError, VariableValues,
+    AttemptCookie, Broker, CodeChallengeMethod, ConnectRequest, ConnectTokenError, DiscoveryError,
+    FindIntegrationError, Integration, ScopeEncoding, Store, StoreError, TokenEndpoint, VariableError,
+    VariableValues,
 };
 
 /// Parameters of the authorization request that nobody but us sets.
@@ -131,7 +132,7 @@ pub enum BeginError {
     },
     /// A connect token is needed, or does not hold.
     #[error("The connect token does not hold: {0}.")]
-    InvalidConnectToken(&'static str),
+    InvalidConnectToken(String),
     /// The provider's variables.
     #[error("A connect parameter is not acceptable: {0}.")]
     InvalidParameter(#[from] VariableError),
@@ -277,24 +278,50 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             .map_err(|error| BeginError::InvalidRequest(format!("request: {error}")))?;
         let integration = self.find_integration(&config_key).await?;
         let origin = self.check_origin(&integration, form.origin)?;
-        if self.policy.connect_tokens_required && json.connect_token.is_none() {
-            return Err(BeginError::InvalidConnectToken(
-                "this server requires one from the application's backend",
-            ));
-        }
-        let return_to = check_return_to(&json.mode, json.return_to, &origin)?;
-        let start = Start {
-            attempt_id: AttemptId::parse(&json.attempt_id)?,
-            attempt_secret: AttemptSecret::parse(&json.attempt_secret)?,
-            request_hash: Sha256Hash::of(form.request.expose()),
+        let attempt_secret = AttemptSecret::parse(&json.attempt_secret)?;
+        let asked = ConnectRequest {
+            config_key,
             connection_id: ConnectionId::parse(&json.connection_id)?,
+            origin: origin.clone(),
             params: json.params,
             scopes: json.scopes,
             authorization_params: json.authorization_params,
+        };
+        let allowed = self.check_connect_token(json.connect_token, &attempt_secret, asked).await?;
+        let return_to = check_return_to(&json.mode, json.return_to, &origin)?;
+        let start = Start {
+            attempt_id: AttemptId::parse(&json.attempt_id)?,
+            attempt_secret,
+            request_hash: Sha256Hash::of(form.request.expose()),
+            connection_id: allowed.connection_id,
+            params: allowed.params,
+            scopes: allowed.scopes,
+            authorization_params: allowed.authorization_params,
             origin,
             return_to,
         };
         self.begin_attempt(&integration, start).await
+    }
+
+    /// The request as its connect token allows it; as it is where none is shown and none is required.
+    async fn check_connect_token(
+        &self,
+        token: Option<String>,
+        attempt_secret: &AttemptSecret,
+        asked: ConnectRequest,
+    ) -> Result<ConnectRequest, BeginError> {
+        let Some(token) = token.map(Secret::new) else {
+            if self.policy.connect_tokens_required {
+                let problem = "this server requires one from the application's backend";
+                return Err(BeginError::InvalidConnectToken(problem.to_owned()));
+            }
+            return Ok(asked);
+        };
+        let spent_by = Sha256Hash::of(attempt_secret.expose());
+        self.spend_connect_token(&token, &spent_by, asked).await.map_err(|error| match error {
+            ConnectTokenError::Store(error) => BeginError::Store(error),
+            error => BeginError::InvalidConnectToken(error.to_string()),
+        })
     }
 
     /// Begins an attempt by a GET, where the integration lets published Pizzly clients do so.

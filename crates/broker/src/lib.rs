@@ -3,12 +3,14 @@
 //! No axum, no sqlx, no reqwest: what the broker needs from outside it names in `ports`.
 
 mod access_token;
+mod api_key;
 mod attempt;
 mod attempt_status;
 mod begin;
 mod callback_signature;
 mod catalog;
 mod complete;
+mod connect_token;
 mod connection;
 mod cookie;
 mod credential;
@@ -30,6 +32,7 @@ use discovery::Documents;
 use waiters::{Turns, Waiters};
 
 pub use access_token::{AccessTokenError, OpenConnection, Refresh, RefreshError};
+pub use api_key::{ApiKey, ApiKeyScope, ApiKeyStore, CreateApiKeyError, random_api_key};
 pub use attempt::{
     ATTEMPT_LIFETIME, Attempt, COMPLETION_LIMIT, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME,
     RefusedAttempt,
@@ -44,6 +47,10 @@ pub use catalog::{
     Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenRequestShape,
 };
 pub use complete::{Callback, CompleteError, Completed, Ended};
+pub use connect_token::{
+    CONNECT_TOKEN_LIFETIME, ConnectGrant, ConnectRequest, ConnectTokenError, ConnectTokenStore,
+    CreateConnectTokenError,
+};
 pub use connection::{
     Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure,
     RenewedCredentials, TokenSet,

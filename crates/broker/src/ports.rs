@@ -5,6 +5,7 @@
 use handfast_protocol::{ConfigKey, ConnectionId, Sha256Hash, Timestamp};
 
 use crate::attempt::{Attempt, NewAttempt, Outcome, RefusedAttempt};
+use crate::connect_token::ConnectTokenStore;
 use crate::connection::{Connection, ConnectionKey, NewConnection, RefreshFailure, RenewedCredentials};
 use crate::integration::IntegrationStore;
 use crate::token_endpoint::{TokenAnswer, TokenRequest};
@@ -123,9 +124,9 @@ pub trait Connections: Send + Sync {
 }
 
 /// Everything that is kept. Cheap to clone.
-pub trait Store: IntegrationStore + Attempts + Connections + Clone + 'static {}
+pub trait Store: IntegrationStore + ConnectTokenStore + Attempts + Connections + Clone + 'static {}
 
-impl<S: IntegrationStore + Attempts + Connections + Clone + 'static> Store for S {}
+impl<S: IntegrationStore + ConnectTokenStore + Attempts + Connections + Clone + 'static> Store for S {}
 
 /// Sends a request to a provider's endpoint and brings back whatever it answers.
 pub trait TokenEndpoint: Send + Sync + 'static {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use handfast_broker::{IntegrationBook, Policy};
-use handfast_protocol::{Secret, Sha256Hash};
+use handfast_protocol::Sha256Hash;
 
 use crate::{
     config::{Config, Exposure},
+    http::ApiKeyCache,
     issuer::{Issuer, IssuerRules},
     storage::Storage,
     system::{SystemClock, SystemRandomness},
@@ -27,6 +28,7 @@ pub(crate) struct Parts {
     pub(crate) exposure: Exposure,
     /// The configuration's API key, which has every scope.
     pub(crate) api_key: Option<Sha256Hash>,
+    pub(crate) api_key_cache: ApiKeyCache,
     /// Names, with or without a port, under which the server answers besides its `public_url` and loopback.
     pub(crate) allowed_hosts: Vec<String>,
     /// The authorization server, where it is turned on.
@@ -61,9 +63,14 @@ impl App {
         self.0.exposure == Exposure::Public || self.0.api_key.is_some()
     }
 
-    /// Whether `key` is the one of the configuration.
-    pub(crate) fn is_configured_api_key(&self, key: &Secret<String>) -> bool {
-        self.0.api_key.as_ref().is_some_and(|own| *own == Sha256Hash::of(key.expose()))
+    /// Whether `hash` is that of the configuration's key.
+    pub(crate) fn is_configured_api_key(&self, hash: &Sha256Hash) -> bool {
+        self.0.api_key.as_ref() == Some(hash)
+    }
+
+    /// The API keys seen last.
+    pub(crate) fn api_key_cache(&self) -> &ApiKeyCache {
+        &self.0.api_key_cache
     }
 
     /// Names under which the server answers besides its `public_url` and loopback.
@@ -95,6 +102,7 @@ impl Parts {
             broker: Arc::new(broker),
             exposure: config.exposure(),
             api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),
+            api_key_cache: ApiKeyCache::default(),
             allowed_hosts: config.allowed_hosts.clone(),
             issuer: None,
             issuer_rules: IssuerRules::default(),

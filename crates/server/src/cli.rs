@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod config;
 mod connection;
+mod key;
 mod output;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -47,6 +48,9 @@ enum Command {
     /// Create, list, show, edit or delete integrations.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Make, list or revoke API keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Show connections.
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
@@ -76,6 +80,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve { config, listen } => serve::run(Config::load(&config, &listen)?).await,
         Command::Check { config, output } => check::run(&config, &output).await,
         Command::Config(command) => config::run(command).await,
+        Command::Key(command) => key::run(command).await,
         Command::Connection(command) => connection::run(command).await,
     }
 }

@@ -205,7 +205,9 @@ impl Config {
             },
             providers: file.providers,
             demo: listen.demo,
-            issuer: file.issuer.over(|name| environment.0.get(name).filter(|value| !value.is_empty()).cloned())?,
+            issuer: file
+                .issuer
+                .over(|name| environment.0.get(name).filter(|value| !value.is_empty()).cloned())?,
         };
         config.check()?;
         Ok(config)
@@ -245,12 +247,7 @@ impl Config {
 
     /// The `public_url`, or the loopback address that takes its place.
     pub(crate) fn public_url_or(&self, listening_on: SocketAddr) -> Url {
-        let by_name = matches!(listening_on.ip().to_string().as_str(), "127.0.0.1" | "::1");
-        let address =
-            if by_name { format!("localhost:{}", listening_on.port()) } else { listening_on.to_string() };
-        let own =
-            || Url::parse(&format!("http://{address}")).expect("an address with a port stands in a URL");
-        self.public_url.clone().unwrap_or_else(own)
+        self.public_url.clone().unwrap_or_else(|| own_url(listening_on))
     }
 
     /// The broker's rules that follow.
@@ -305,9 +302,19 @@ impl Config {
     }
 }
 
+/// A listener's address as people type it.
+pub(crate) fn own_url(listening_on: SocketAddr) -> Url {
+    let by_name = matches!(listening_on.ip().to_string().as_str(), "127.0.0.1" | "::1");
+    let address =
+        if by_name { format!("localhost:{}", listening_on.port()) } else { listening_on.to_string() };
+    Url::parse(&format!("http://{address}")).expect("an address with a port stands in a URL")
+}
+
 /// Variables that begin like ours but are none of them: a typing mistake, or something an orchestrator adds.
 pub(crate) fn unknown_variables() -> Vec<String> {
-    let ours = |name: &String| name.starts_with("HANDFAST_") && ![VARIABLES, issuer::VARIABLES].concat().contains(&name.as_str());
+    let ours = |name: &String| {
+        name.starts_with("HANDFAST_") && ![VARIABLES, issuer::VARIABLES].concat().contains(&name.as_str())
+    };
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(ours).collect()
 }
 

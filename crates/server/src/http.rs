@@ -1,10 +1,12 @@
 //! Every route on one screen.
 
+mod api_keys;
 mod attempt;
 mod attempt_pages;
 mod callback;
 mod caller;
 mod connect;
+mod connect_tokens;
 mod connections;
 mod error;
 mod extract;
@@ -16,12 +18,14 @@ mod page;
 mod pizzly;
 mod providers;
 
+pub(crate) use caller::{ApiKeyCache, Caller};
+
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state, map_response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 
 use crate::app::App;
@@ -38,6 +42,10 @@ pub(crate) fn router(app: App) -> Router {
             get(integrations::show).patch(integrations::edit).delete(integrations::delete),
         )
         .route("/connections/{*connection_id}", get(connections::show).delete(connections::delete));
+    let own = own
+        .route("/api_keys", get(api_keys::list).post(api_keys::create))
+        .route("/api_keys/{id}", delete(api_keys::revoke))
+        .route("/connect/tokens", post(connect_tokens::create));
     let pizzlys = Router::new()
         .route("/config", get(pizzly::list_configs).post(pizzly::create_config).put(pizzly::edit_config))
         .route("/config/{config_key}", get(pizzly::show_config).delete(pizzly::delete_config))

@@ -9,9 +9,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use axum::serve::Listener;
-use handfast_broker::ATTEMPT_LIFETIME;
+use handfast_broker::{ATTEMPT_LIFETIME, ApiKeyStore};
 use handfast_protocol::Clock;
 use tokio::net::{TcpListener, TcpStream};
+use url::Url;
 
 use crate::{
     app::{App, Broker, Parts},
@@ -28,40 +29,29 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     for name in config::unknown_variables() {
         tracing::warn!(name, "the environment holds a variable that begins like a setting but is none");
     }
-    create_folder(&config.data_dir)?;
-    let storage =
-        Storage::open(config.database_url.expose()).await.context("the database cannot be opened")?;
-    let keyring = key_file::load(&config, &storage).await?;
-    if config.exposure() == Exposure::Public && config.api_key.is_none() {
+    let storage = open_storage(&config).await?;
+    if config.exposure() == Exposure::Public && !has_api_key(&config, &storage).await? {
         bail!(
-            "the server would be reachable from other machines, so it needs an API key: set HANDFAST_API_KEY_FILE or \
-             HANDFAST_API_KEY"
+            "the server would be reachable from other machines, so it needs an API key: make one with \
+             `handfast key create --local`, or set HANDFAST_API_KEY_FILE or HANDFAST_API_KEY"
         );
     }
 
     let listener = Listeners::bind(config.listen).await?;
     let listening_on = listener.local_addr()?;
     let public_url = config.public_url_or(listening_on);
-    let policy = config.policy(public_url.clone());
-    let token_client = TokenClient::new(policy.danger_allow_private_addresses)?;
-    let adapters = (token_client, SystemClock, SystemRandomness);
-    let issuer = issuer::start(&config, &public_url, &storage, &keyring).await?;
-    let mut catalog = config.catalog()?;
-    if let Some(issuer) = issuer.as_ref().filter(|_| config.demo) {
-        demo::add_provider(&mut catalog, &issuer.settings().issuer())?;
-    }
-    let broker = Broker::new(storage.clone(), catalog.into(), keyring, policy, adapters);
-    tokio::spawn(forget_attempts(storage.clone()));
-    let mut parts = Parts::new(&config, storage, broker);
-    parts.issuer = issuer;
-    parts.issuer_rules = config.issuer.rules()?;
-    let app = App::new(parts);
+    let app = assemble(&config, &public_url, storage.clone()).await?;
     if config.demo {
         demo::register(&app).await.context("the demonstration cannot be set up")?;
     }
+    tokio::spawn(forget_attempts(storage));
 
     // The first line of output: programs that start the server read the address from it.
-    writeln!(io::stdout(), "handfast is listening on {}", public_url.as_str().trim_end_matches('/'))?;
+    let own_url = config::own_url(listening_on);
+    writeln!(io::stdout(), "handfast is listening on {}", own_url.as_str().trim_end_matches('/'))?;
+    if public_url != own_url {
+        tracing::info!(%public_url, "browsers reach the server there");
+    }
     if config.exposure() == Exposure::Loopback {
         tracing::info!(
             "only programs of this machine can reach the server; API keys and connect tokens are optional"
@@ -72,11 +62,47 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Forgets attempts once nobody can ask for them any more.
+/// Opens the database that the configuration names.
+pub(crate) async fn open_storage(config: &Config) -> anyhow::Result<Storage> {
+    create_folder(&config.data_dir)?;
+    Storage::open(config.database_url.expose()).await.context("the database cannot be opened")
+}
+
+/// Puts the application together.
+pub(crate) async fn assemble(config: &Config, public_url: &Url, storage: Storage) -> anyhow::Result<App> {
+    let keyring = key_file::load(config, &storage).await?;
+    let policy = config.policy(public_url.clone());
+    let token_client = TokenClient::new(policy.danger_allow_private_addresses)?;
+    let adapters = (token_client, SystemClock, SystemRandomness);
+    let issuer = issuer::start(config, public_url, &storage, &keyring).await?;
+    let mut catalog = config.catalog()?;
+    if let Some(issuer) = issuer.as_ref().filter(|_| config.demo) {
+        demo::add_provider(&mut catalog, &issuer.settings().issuer())?;
+    }
+    let broker = Broker::new(storage.clone(), catalog.into(), keyring, policy, adapters);
+    let mut parts = Parts::new(config, storage, broker);
+    parts.issuer = issuer;
+    parts.issuer_rules = config.issuer.rules()?;
+    Ok(App::new(parts))
+}
+
+/// Whether anybody could be let in.
+pub(crate) async fn has_api_key(config: &Config, storage: &Storage) -> anyhow::Result<bool> {
+    let now = SystemClock.now();
+    Ok(config.api_key.is_some() || storage.api_keys().await?.iter().any(|key| key.is_active(now)))
+}
+
+/// Forgets attempts once nobody can ask for them any more, and connect tokens that have expired.
 async fn forget_attempts(storage: Storage) {
     let mut ticks = tokio::time::interval(ATTEMPT_LIFETIME / 10);
     loop {
         ticks.tick().await;
+        if let Err(error) = storage.purge_connect_tokens(SystemClock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old connect tokens could not be forgotten"
+            );
+        }
         if let Err(error) = storage.purge_attempts(SystemClock.now() - ATTEMPT_LIFETIME).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old attempts could not be forgotten");
         }

@@ -1,6 +1,8 @@
 //! The database: embedded SQLite or PostgreSQL, one SQL text for both.
 
+mod api_keys;
 mod attempts;
+mod connect_tokens;
 mod connections;
 mod integrations;
 mod issuer;

@@ -8,7 +8,6 @@ use super::output::{OutputArgs, print_json, print_line, print_table};
 use crate::{
     config::{self, Config, ConfigArgs, Exposure, ListenArgs},
     key_file, serve,
-    storage::Storage,
 };
 
 /// Prints the effective settings, secrets hidden, and everything that would hinder or endanger a server.
@@ -62,19 +61,16 @@ impl Findings {
                 "danger_allow_private_addresses is on: providers may lead to private addresses".to_owned(),
             );
         }
-        if config.exposure() == Exposure::Public && config.api_key.is_none() {
-            findings.errors.push("api_key: a server that other machines can reach needs one".to_owned());
-        }
         findings
     }
 
     /// What the data folder and the database say; an error is what kept us from looking further.
     async fn add_stored(&mut self, config: &Config) -> anyhow::Result<()> {
         let catalog = config.catalog().context("providers")?;
-        serve::create_folder(&config.data_dir).context("data_dir")?;
-        let storage = Storage::open(config.database_url.expose())
-            .await
-            .context("database_url: the database cannot be opened")?;
+        let storage = serve::open_storage(config).await.context("data_dir, database_url")?;
+        if config.exposure() == Exposure::Public && !serve::has_api_key(config, &storage).await? {
+            self.errors.push("a server that other machines can reach needs an API key".to_owned());
+        }
         let keyring = key_file::load(config, &storage).await.context("sealing_keys")?;
         let book = IntegrationBook::new(storage, catalog.into(), keyring);
         let public = config.exposure() == Exposure::Public;

@@ -134,7 +134,7 @@ pub(super) async fn run(command: ConfigCommand) -> anyhow::Result<()> {
         ConfigCommand::Create(args) => create(args).await,
         ConfigCommand::Edit(args) => edit(args).await,
         ConfigCommand::List { server, output } => {
-            let answer = server.client()?.send(Method::GET, &["integrations"], &[], None).await?;
+            let answer = server.client().await?.send(Method::GET, &["integrations"], &[], None).await?;
             if output.json {
                 return Ok(print_json(&answer)?);
             }
@@ -148,11 +148,11 @@ pub(super) async fn run(command: ConfigCommand) -> anyhow::Result<()> {
         }
         ConfigCommand::Get { config_key, server, output } => {
             let path = ["integrations", config_key.as_str()];
-            show(&server.client()?.send(Method::GET, &path, &[], None).await?, &output)
+            show(&server.client().await?.send(Method::GET, &path, &[], None).await?, &output)
         }
         ConfigCommand::Delete { config_key, server } => {
             let path = ["integrations", config_key.as_str()];
-            server.client()?.send(Method::DELETE, &path, &[], None).await?;
+            server.client().await?.send(Method::DELETE, &path, &[], None).await?;
             Ok(print_line(&format!("The integration {config_key} is deleted."))?)
         }
     }
@@ -166,7 +166,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
     fields.insert("client_secret".to_owned(), json!(given_or_stdin(args.client_secret)?));
     fields.insert("scopes".to_owned(), json!(Scopes::parse_list(&args.scopes)));
     args.more.add_to(&mut fields)?;
-    let client = args.server.client()?;
+    let client = args.server.client().await?;
     let answer = client.send(Method::POST, &["integrations"], &[], Some(&fields.into())).await?;
     if args.output.json {
         return Ok(print_json(&answer)?);
@@ -189,7 +189,7 @@ async fn edit(args: EditArgs) -> anyhow::Result<()> {
     set("scopes", scopes.map(|scopes| json!(Scopes::parse_list(&scopes))));
     args.more.add_to(&mut fields)?;
     let path = ["integrations", args.config_key.as_str()];
-    let answer = args.server.client()?.send(Method::PATCH, &path, &[], Some(&fields.into())).await?;
+    let answer = args.server.client().await?.send(Method::PATCH, &path, &[], Some(&fields.into())).await?;
     show(&answer, &args.output)
 }
 

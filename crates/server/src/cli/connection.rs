@@ -29,7 +29,7 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<()> {
                 query.push(("force_refresh", "true"));
             }
             let path = ["connections", connection_id.as_str()];
-            let answer = server.client()?.send(Method::GET, &path, &query, None).await?;
+            let answer = server.client().await?.send(Method::GET, &path, &query, None).await?;
             Ok(print_json(&answer)?)
         }
     }

@@ -4,7 +4,9 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use handfast_broker::{Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation};
+use handfast_broker::{
+    ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
+};
 use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -135,11 +137,12 @@ impl From<Credentials> for CredentialsBody {
 
 /// `GET /connections/{connection_id}?config_key=`: with a token that is good for a while.
 pub(crate) async fn show(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     Path(connection_id): Path<String>,
     StrictQuery(query): StrictQuery<ReadQuery>,
 ) -> Result<Json<OpenConnectionBody>, Problem> {
+    caller.require(ApiKeyScope::ConnectionsRead)?;
     let config_key = ConfigKey::parse(&query.config_key)?;
     let connection_id = ConnectionId::parse(&connection_id)?;
     let open = app.broker().access_token(&config_key, &connection_id, query.force_refresh.into()).await?;
@@ -158,11 +161,12 @@ pub(crate) struct DeletedBody {
 
 /// `DELETE /connections/{connection_id}?config_key=`: deletes here, and revokes at the provider where it can.
 pub(crate) async fn delete(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     Path(connection_id): Path<String>,
     StrictQuery(query): StrictQuery<NameQuery>,
 ) -> Result<Json<DeletedBody>, Problem> {
+    caller.require(ApiKeyScope::ConnectionsWrite)?;
     let config_key = ConfigKey::parse(&query.config_key)?;
     let connection_id = ConnectionId::parse(&connection_id)?;
     // Whoever asked may hang up between the two halves.

@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_broker::{
-    AccessTokenError, CreateIntegrationError, EditIntegrationError, FindIntegrationError, InvalidIntegration,
-    StoreError,
+    AccessTokenError, CreateApiKeyError, CreateConnectTokenError, CreateIntegrationError,
+    EditIntegrationError, FindIntegrationError, InvalidIntegration, StoreError,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError};
 use serde::Serialize;
@@ -156,6 +156,28 @@ impl From<FindIntegrationError> for Problem {
             }
             FindIntegrationError::Open { .. } => Self::internal(&error),
             FindIntegrationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateApiKeyError> for Problem {
+    fn from(error: CreateApiKeyError) -> Self {
+        match error {
+            CreateApiKeyError::Name => Self::invalid_request(error.to_string()).field("name"),
+            CreateApiKeyError::NoScope => Self::invalid_request(error.to_string()).field("scopes"),
+            CreateApiKeyError::NotYours(_) => {
+                Self::new(ErrorCode::InsufficientScope, error.to_string()).field("scopes")
+            }
+            CreateApiKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateConnectTokenError> for Problem {
+    fn from(error: CreateConnectTokenError) -> Self {
+        match error {
+            CreateConnectTokenError::Origin(_) => Self::invalid_request(error.to_string()).field("origin"),
+            CreateConnectTokenError::Store(error) => error.into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/integrations`: list, create, read, edit and delete.
 
 use axum::{Json, extract::State, http::StatusCode};
-use handfast_broker::{DeletedIntegration, IntegrationEdit, NewIntegration, StoredIntegration};
+use handfast_broker::{ApiKeyScope, DeletedIntegration, IntegrationEdit, NewIntegration, StoredIntegration};
 use handfast_protocol::{Clock, ConfigKey, ErrorCode, Scopes, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -73,6 +73,7 @@ pub(crate) struct IntegrationsBody {
 }
 
 pub(crate) async fn list(caller: Caller, State(app): State<App>) -> Result<Json<IntegrationsBody>, Problem> {
+    caller.require(ApiKeyScope::IntegrationsRead)?;
     let stored = app.integrations().list().await?;
     let integrations =
         stored.into_iter().map(|stored| body(&app, &caller, stored)).collect::<Result<_, _>>()?;
@@ -84,6 +85,7 @@ pub(crate) async fn show(
     State(app): State<App>,
     ConfigKeyPath(config_key): ConfigKeyPath,
 ) -> Result<Json<IntegrationBody>, Problem> {
+    caller.require(ApiKeyScope::IntegrationsRead)?;
     let stored = app.integrations().stored(&config_key).await?.ok_or_else(|| unknown(&config_key))?;
     Ok(Json(body(&app, &caller, stored)?))
 }
@@ -93,6 +95,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     JsonBody(new): JsonBody<NewIntegrationBody>,
 ) -> Result<(StatusCode, Json<IntegrationBody>), Problem> {
+    caller.require(ApiKeyScope::IntegrationsWrite)?;
     let new = NewIntegration {
         config_key: new.config_key,
         provider_name: new.provider_name,
@@ -114,6 +117,7 @@ pub(crate) async fn edit(
     ConfigKeyPath(config_key): ConfigKeyPath,
     JsonBody(edit): JsonBody<IntegrationEditBody>,
 ) -> Result<Json<IntegrationBody>, Problem> {
+    caller.require(ApiKeyScope::IntegrationsWrite)?;
     let edit = IntegrationEdit {
         provider_name: edit.provider_name,
         provider_overrides: edit.provider_overrides,
@@ -129,10 +133,11 @@ pub(crate) async fn edit(
 }
 
 pub(crate) async fn delete(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     ConfigKeyPath(config_key): ConfigKeyPath,
 ) -> Result<StatusCode, Problem> {
+    caller.require(ApiKeyScope::IntegrationsWrite)?;
     match app.integrations().delete(&config_key).await? {
         DeletedIntegration::Deleted => {
             tracing::info!(%config_key, "integration deleted");

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_broker::{
-    AccessTokenError, DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration,
+    AccessTokenError, ApiKeyScope, DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration,
     StoredIntegration,
 };
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Scopes, Secret, Sha256Hash};
@@ -111,6 +111,7 @@ impl ConfigRequest {
 }
 
 pub(crate) async fn list_configs(caller: Caller, State(app): State<App>) -> Result<Response, Problem> {
+    caller.require(ApiKeyScope::IntegrationsRead)?;
     let stored = app.integrations().list().await?;
     let configs =
         stored.into_iter().map(|stored| config_body(&app, &caller, stored)).collect::<Result<_, _>>()?;
@@ -122,6 +123,7 @@ pub(crate) async fn show_config(
     State(app): State<App>,
     Path(key): Path<String>,
 ) -> Result<Response, Problem> {
+    caller.require(ApiKeyScope::IntegrationsRead)?;
     let config_key = ConfigKey::parse(&key).map_err(|_| no_matching_configuration(&key))?;
     let stored = app.integrations().stored(&config_key).await?;
     let stored = stored.ok_or_else(|| no_matching_configuration(&key))?;
@@ -129,10 +131,11 @@ pub(crate) async fn show_config(
 }
 
 pub(crate) async fn create_config(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     JsonBody(request): JsonBody<ConfigRequest>,
 ) -> Result<Response, Problem> {
+    caller.require(ApiKeyScope::IntegrationsWrite)?;
     let created = app.integrations().create(request.into_new()?, SystemClock.now(), &SystemRandomness).await;
     let stored = created.map_err(|error| Problem::from(error).status(StatusCode::BAD_REQUEST))?;
     tracing::info!(config_key = %stored.config_key, "integration created");
@@ -140,10 +143,11 @@ pub(crate) async fn create_config(
 }
 
 pub(crate) async fn edit_config(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     JsonBody(request): JsonBody<ConfigRequest>,
 ) -> Result<StatusCode, Problem> {
+    caller.require(ApiKeyScope::IntegrationsWrite)?;
     let new = request.into_new()?;
     let edit = IntegrationEdit {
         provider_name: Some(new.provider_name),
@@ -164,10 +168,11 @@ pub(crate) async fn edit_config(
 
 /// Deleting what is not there succeeds, as it does at Pizzly.
 pub(crate) async fn delete_config(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     Path(key): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    caller.require(ApiKeyScope::IntegrationsWrite)?;
     let Ok(config_key) = ConfigKey::parse(&key) else { return Ok(StatusCode::OK) };
     match app.integrations().delete(&config_key).await? {
         DeletedIntegration::HasConnections => Err(refused(format!(
@@ -194,11 +199,12 @@ pub(crate) struct ConnectionQuery {
 
 /// `GET /connection/{connection_id}`: a connection with a fresh token, in the words of every version at once.
 pub(crate) async fn show_connection(
-    _: Caller,
+    caller: Caller,
     State(app): State<App>,
     Path(connection_id): Path<String>,
     StrictQuery(query): StrictQuery<ConnectionQuery>,
 ) -> Result<Response, Problem> {
+    caller.require(ApiKeyScope::ConnectionsRead)?;
     let keys = [query.integration_key, query.provider_config_key, query.config_key];
     let mut keys = keys.into_iter().flatten();
     let (Some(key), None) = (keys.next(), keys.next()) else {

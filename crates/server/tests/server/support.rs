@@ -28,7 +28,7 @@ pub(crate) fn handfast(data_dir: &Path) -> Command {
 /// A running server.
 pub(crate) struct Server {
     child: Child,
-    /// Such as `http://localhost:41234`.
+    /// Where it listens, such as `http://localhost:41234`.
     pub(crate) address: String,
     folder: Arc<TempDir>,
     log: Arc<Mutex<String>>,
@@ -44,8 +44,13 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn new() -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder can be made"));
-        Self { folder, arguments: vec!["serve".to_owned(), "--port=0".to_owned()], variables: Vec::new() }
+        Self::on(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// On a data folder that is there already.
+    pub(crate) fn on(folder: TempDir) -> Self {
+        let arguments = vec!["serve".to_owned(), "--port=0".to_owned()];
+        Self { folder: Arc::new(folder), arguments, variables: Vec::new() }
     }
 
     pub(crate) fn argument(mut self, argument: &str) -> Self {

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use handfast_broker::ApiKeyScope;
 use handfast_issuer::{
     Approval, ApprovalError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Denial,
     GrantType, NewClientError, RedirectUri, ResponseMode,
@@ -34,7 +35,12 @@ impl FromRequestParts<App> for Backend {
         } else if !parts.headers.contains_key(header::AUTHORIZATION) && comes_from_a_page(&parts.headers) {
             return Err(answer(StatusCode::FORBIDDEN, "web pages may not call this address"));
         }
-        Caller::from_request_parts(parts, app).await.map(|_| Self).map_err(IntoResponse::into_response)
+        let caller = Caller::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
+        let scope = match parts.uri.path() {
+            "/api/app" => ApiKeyScope::ClientsWrite,
+            _ => ApiKeyScope::LoginSessionsWrite,
+        };
+        caller.require(scope).map(|()| Self).map_err(IntoResponse::into_response)
     }
 }
 

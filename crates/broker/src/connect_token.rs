@@ -1,0 +1,256 @@
+//! Connect tokens: by one of these the application's backend allows one connect, and says whose it is.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use handfast_protocol::{
+    Clock, ConfigKey, ConnectionId, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Broker, InvalidIntegration, StoreError, parse_origins};
+
+/// What every connect token begins with.
+const PREFIX: &str = "hfc_";
+
+/// How long a connect token may begin an attempt.
+pub const CONNECT_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+
+/// What a connect token pins. What it leaves out the page may choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectGrant {
+    /// The integrations it is good for; none named: every one.
+    pub config_keys: Vec<ConfigKey>,
+    /// Whose connection it is.
+    pub connection_id: ConnectionId,
+    /// The page's exact origin.
+    pub origin: Option<String>,
+    /// The connect parameters, all of them.
+    pub params: Option<BTreeMap<String, String>>,
+    /// What may be asked for at most, and what is asked for where the page names nothing.
+    pub scopes: Option<Scopes>,
+    /// The extra parameters of the authorization request, all of them.
+    pub authorization_params: Option<BTreeMap<String, String>>,
+}
+
+/// What a page asks for, to be held against a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectRequest {
+    /// The integration.
+    pub config_key: ConfigKey,
+    /// Whose connection it is to be.
+    pub connection_id: ConnectionId,
+    /// The page's origin, as its browser states it.
+    pub origin: String,
+    /// The connect parameters.
+    pub params: BTreeMap<String, String>,
+    /// The scopes, if the page names any.
+    pub scopes: Option<Scopes>,
+    /// The extra parameters of the authorization request.
+    pub authorization_params: BTreeMap<String, String>,
+}
+
+/// Keeps connect tokens by their hash.
+pub trait ConnectTokenStore: Send + Sync {
+    /// Adds a token.
+    fn insert_connect_token(
+        &self,
+        hash: &Sha256Hash,
+        grant: &ConnectGrant,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What an unexpired token pins, if it is unused or was used by this very attempt.
+    fn connect_grant(
+        &self,
+        hash: &Sha256Hash,
+        attempt_secret_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<ConnectGrant>, StoreError>> + Send;
+
+    /// Uses an unexpired token up for an attempt. Answers whether it was unused, or used by this very attempt.
+    fn use_connect_token(
+        &self,
+        hash: &Sha256Hash,
+        attempt_secret_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// Why a connect token cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateConnectTokenError {
+    /// Not an origin.
+    #[error("origin: {0:?} is not an origin such as \"https://app.example.com\" (no path, no \"null\")")]
+    Origin(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a connect token does not allow an attempt. The sentence names what differs, never a value of the token.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectTokenError {
+    /// Never made, expired, or used by another attempt.
+    #[error("it is unknown, expired or was used before")]
+    Unknown,
+    /// The page asks for something else than the token pins.
+    #[error("it was made for another {0}")]
+    Pinned(&'static str),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ConnectGrant {
+    /// The request as the token allows it: pinned values in place, everything else as the page chose.
+    ///
+    /// # Errors
+    /// Names the first thing that differs.
+    pub fn allow(&self, mut request: ConnectRequest) -> Result<ConnectRequest, ConnectTokenError> {
+        let pinned = ConnectTokenError::Pinned;
+        if !self.config_keys.is_empty() && !self.config_keys.contains(&request.config_key) {
+            return Err(pinned("config_key"));
+        }
+        if self.connection_id != request.connection_id {
+            return Err(pinned("connection_id"));
+        }
+        if self.origin.as_ref().is_some_and(|origin| *origin != request.origin) {
+            return Err(pinned("origin"));
+        }
+        request.params = pin(self.params.as_ref(), request.params).ok_or(pinned("set of params"))?;
+        request.authorization_params = pin(self.authorization_params.as_ref(), request.authorization_params)
+            .ok_or(pinned("set of authorization_params"))?;
+        if let Some(own) = &self.scopes {
+            let asked = request.scopes.filter(|asked| !asked.is_empty()).unwrap_or_else(|| own.clone());
+            if !asked.is_subset_of(own) {
+                return Err(pinned("set of scopes"));
+            }
+            request.scopes = Some(asked);
+        }
+        Ok(request)
+    }
+}
+
+/// The pinned values, if the page's agree with them.
+fn pin(
+    own: Option<&BTreeMap<String, String>>,
+    asked: BTreeMap<String, String>,
+) -> Option<BTreeMap<String, String>> {
+    let Some(own) = own else { return Some(asked) };
+    asked.iter().all(|(name, value)| own.get(name) == Some(value)).then(|| own.clone())
+}
+
+impl<S: ConnectTokenStore, T, C: Clock, R: Randomness> Broker<S, T, C, R> {
+    /// Makes a connect token; answers it, the only time that it is shown, and when it expires.
+    ///
+    /// # Errors
+    /// Names the field that is not acceptable.
+    pub async fn create_connect_token(
+        &self,
+        mut grant: ConnectGrant,
+    ) -> Result<(Secret<String>, Timestamp), CreateConnectTokenError> {
+        if let Some(origin) = &grant.origin {
+            let parsed = parse_origins(&[origin]).map_err(|error| match error {
+                InvalidIntegration::Origin(text) => CreateConnectTokenError::Origin(text),
+                _ => CreateConnectTokenError::Origin(origin.clone()),
+            })?;
+            grant.origin = parsed.into_iter().next();
+        }
+        let token = Secret::new(format!("{PREFIX}{}", random_token(&self.randomness).into_exposed()));
+        let now = self.clock.now();
+        let expires_at = now + CONNECT_TOKEN_LIFETIME;
+        self.store.insert_connect_token(&Sha256Hash::of(token.expose()), &grant, now, expires_at).await?;
+        Ok((token, expires_at))
+    }
+
+    /// Holds a request against its connect token, and uses the token up for this attempt: the same attempt may start
+    /// again with it, no other one. A request that the token does not allow leaves it unused.
+    ///
+    /// # Errors
+    /// The token does not hold, or pins something else.
+    pub(crate) async fn spend_connect_token(
+        &self,
+        token: &Secret<String>,
+        attempt_secret_hash: &Sha256Hash,
+        request: ConnectRequest,
+    ) -> Result<ConnectRequest, ConnectTokenError> {
+        let (hash, now) = (Sha256Hash::of(token.expose()), self.clock.now());
+        let grant = self.store.connect_grant(&hash, attempt_secret_hash, now).await?;
+        let allowed = grant.ok_or(ConnectTokenError::Unknown)?.allow(request)?;
+        if self.store.use_connect_token(&hash, attempt_secret_hash, now).await? {
+            Ok(allowed)
+        } else {
+            Err(ConnectTokenError::Unknown)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn grant() -> ConnectGrant {
+        ConnectGrant {
+            config_keys: vec![ConfigKey::parse("github").unwrap()],
+            connection_id: ConnectionId::parse("user-1").unwrap(),
+            origin: Some("https://app.test".to_owned()),
+            params: Some(map(&[("shop", "a")])),
+            scopes: Some(Scopes::parse_list("repo,user")),
+            authorization_params: None,
+        }
+    }
+
+    fn request() -> ConnectRequest {
+        ConnectRequest {
+            config_key: ConfigKey::parse("github").unwrap(),
+            connection_id: ConnectionId::parse("user-1").unwrap(),
+            origin: "https://app.test".to_owned(),
+            params: BTreeMap::new(),
+            scopes: None,
+            authorization_params: map(&[("prompt", "consent")]),
+        }
+    }
+
+    #[test]
+    fn pinned_values_take_their_place_and_the_rest_is_the_pages() {
+        let allowed = grant().allow(request()).unwrap();
+        assert_eq!(allowed.params, map(&[("shop", "a")]));
+        assert_eq!(allowed.scopes, Some(Scopes::parse_list("repo,user")));
+        assert_eq!(allowed.authorization_params, map(&[("prompt", "consent")]));
+    }
+
+    #[test]
+    fn a_page_may_ask_for_less_but_not_for_more() {
+        let less = ConnectRequest { scopes: Some(Scopes::parse_list("user")), ..request() };
+        assert_eq!(grant().allow(less.clone()).unwrap().scopes, less.scopes);
+        let more = ConnectRequest { scopes: Some(Scopes::parse_list("user,admin")), ..request() };
+        assert!(matches!(grant().allow(more), Err(ConnectTokenError::Pinned("set of scopes"))));
+    }
+
+    // Point 15 of what users of such servers met: the browser chose the connection id.
+    #[test]
+    fn whatever_is_pinned_cannot_be_another() {
+        let others = [
+            ("config_key", ConnectRequest { config_key: ConfigKey::parse("gitlab").unwrap(), ..request() }),
+            (
+                "connection_id",
+                ConnectRequest { connection_id: ConnectionId::parse("user-2").unwrap(), ..request() },
+            ),
+            ("origin", ConnectRequest { origin: "https://evil.test".to_owned(), ..request() }),
+            ("set of params", ConnectRequest { params: map(&[("shop", "b")]), ..request() }),
+            ("set of params", ConnectRequest { params: map(&[("more", "b")]), ..request() }),
+        ];
+        for (what, other) in others {
+            assert!(
+                matches!(grant().allow(other), Err(ConnectTokenError::Pinned(named)) if named == what),
+                "{what}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `POST /connect/tokens`: the application's backend allows one connect.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State, http::StatusCode};
+use handfast_broker::{ApiKeyScope, ConnectGrant};
+use handfast_protocol::{ConfigKey, ConnectionId, Scopes};
+use serde::{Deserialize, Serialize};
+
+use super::{caller::Caller, error::Problem, extract::JsonBody, integrations::rfc3339};
+use crate::app::App;
+
+/// What the token is to pin. Whatever is left out the page may choose, except for the connection id.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewConnectTokenBody {
+    /// The integrations it is good for; every one if left out.
+    #[serde(default)]
+    config_keys: Vec<ConfigKey>,
+    connection_id: ConnectionId,
+    origin: Option<String>,
+    params: Option<BTreeMap<String, String>>,
+    /// What may be asked for at most.
+    scopes: Option<Scopes>,
+    authorization_params: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ConnectTokenBody {
+    /// Shown this once; hand it to the page.
+    connect_token: String,
+    expires_at: String,
+}
+
+pub(crate) async fn create(
+    caller: Caller,
+    State(app): State<App>,
+    JsonBody(new): JsonBody<NewConnectTokenBody>,
+) -> Result<(StatusCode, Json<ConnectTokenBody>), Problem> {
+    caller.require(ApiKeyScope::Connect)?;
+    let grant = ConnectGrant {
+        config_keys: new.config_keys,
+        connection_id: new.connection_id,
+        origin: new.origin,
+        params: new.params,
+        scopes: new.scopes,
+        authorization_params: new.authorization_params,
+    };
+    let (token, expires_at) = app.broker().create_connect_token(grant).await?;
+    let body = ConnectTokenBody { connect_token: token.into_exposed(), expires_at: rfc3339(expires_at) };
+    Ok((StatusCode::CREATED, Json(body)))
+}
