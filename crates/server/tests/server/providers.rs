@@ -3,3 +3,4 @@
 mod by_hand;
 mod every_entry;
 mod harness;
+mod transcripts;
