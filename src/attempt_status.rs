@@ -1,16 +1,15 @@
 //! Asks the server how an attempt stands, or to cancel it, when the window can no longer speak.
 
-use gloo_events::EventListener;
 use handfast_protocol::{STATUS_PENDING, STATUS_UNKNOWN};
+use js_sys::Object;
 use wasm_bindgen::JsValue;
-use web_sys::{XmlHttpRequest, XmlHttpRequestResponseType};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::callback_listener::{Outcome, read_outcome};
-use crate::host::Host;
-use crate::js::text_property;
+use crate::js::{Callback, Listener, property, set_property, set_text, text_property};
 
 /// What is asked.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Ask {
     /// Answer when the attempt is final, at the latest after 25 seconds.
     Wait,
@@ -30,53 +29,74 @@ pub(crate) enum Standing {
     Final(Outcome),
 }
 
+#[wasm_bindgen]
+extern "C" {
+    type XMLHttpRequest;
+
+    #[wasm_bindgen(constructor)]
+    fn new() -> XMLHttpRequest;
+
+    #[wasm_bindgen(method)]
+    fn open(this: &XMLHttpRequest, method: &str, url: &JsValue);
+
+    #[wasm_bindgen(method, setter, js_name = responseType)]
+    fn set_response_type(this: &XMLHttpRequest, kind: &str);
+
+    #[wasm_bindgen(method)]
+    fn send(this: &XMLHttpRequest, body: &URLSearchParams);
+
+    #[wasm_bindgen(method)]
+    fn abort(this: &XMLHttpRequest);
+
+    type URLSearchParams;
+
+    #[wasm_bindgen(constructor)]
+    fn new(fields: &Object) -> URLSearchParams;
+}
+
+/// The path of the resource that is asked.
+pub(crate) const PATH: &str = "/oauth/attempt";
+
 /// A request on its way; dropping it aborts it.
 pub(crate) struct StatusRequest {
-    request: XmlHttpRequest,
-    listener: Option<EventListener>,
+    request: XMLHttpRequest,
+    answered: Option<Listener>,
 }
 
 impl StatusRequest {
-    /// Sends the request and calls `answered` once.
-    pub(crate) fn send(
-        host: &Host,
-        (attempt_id, attempt_secret): (&str, &str),
-        ask: Ask,
-        answered: impl Fn(Standing) + 'static,
-    ) -> Result<Self, JsValue> {
-        let request = XmlHttpRequest::new()?;
-        request.open("POST", &[host.as_str(), "/oauth/attempt"].concat())?;
-        // A content type that needs no preflight.
-        request.set_request_header("content-type", "application/x-www-form-urlencoded")?;
-        request.set_response_type(XmlHttpRequestResponseType::Json);
-        let heard = request.clone();
-        let listener = EventListener::new(&request, "loadend", move |_| {
-            answered(heard.response().map_or(Standing::Unreachable, |answer| read(&answer)));
-        });
-        let ask = match ask {
-            Ask::Wait => "&action=status&wait=25",
-            Ask::Cancel => "&action=cancel",
-        };
-        // Base64url needs no escaping.
-        let body = ["attempt_id=", attempt_id, "&attempt_secret=", attempt_secret, ask].concat();
-        request.send_with_opt_str(Some(&body))?;
-        Ok(Self { request, listener: Some(listener) })
+    /// Sends the request and calls `answered` with the event that ends it. A form needs no preflight.
+    pub(crate) fn send(url: &JsValue, id: &JsValue, secret: &JsValue, ask: Ask, answered: Callback) -> Self {
+        let fields = Object::new();
+        set_property(&fields, "attempt_id", id);
+        set_property(&fields, "attempt_secret", secret);
+        if ask == Ask::Wait {
+            set_text(&fields, "wait", "25");
+        }
+        set_text(&fields, "action", if ask == Ask::Wait { "status" } else { "cancel" });
+        let request = XMLHttpRequest::new();
+        request.open("POST", url);
+        request.set_response_type("json");
+        let answered = Some(Listener::new(&request, "loadend", answered));
+        request.send(&URLSearchParams::new(&fields));
+        Self { request, answered }
     }
 }
 
 impl Drop for StatusRequest {
     fn drop(&mut self) {
         // Aborting fires `loadend` at once: nobody listens any more.
-        self.listener = None;
-        let _ = self.request.abort();
+        self.answered = None;
+        self.request.abort();
     }
 }
 
-fn read(answer: &JsValue) -> Standing {
-    if let Some(outcome) = read_outcome(answer) {
+/// Reads the answer out of the event that ended a request.
+pub(crate) fn read(event: &JsValue) -> Standing {
+    let answer = property(&property(event, "target"), "response");
+    if let Some(outcome) = read_outcome(&answer) {
         return Standing::Final(outcome);
     }
-    match text_property(answer, "status").as_deref() {
+    match text_property(&answer, "status").as_deref() {
         Some(STATUS_UNKNOWN) => Standing::Unknown,
         Some(STATUS_PENDING) => Standing::Pending,
         _ => Standing::Unreachable,

@@ -1,58 +1,46 @@
-//! Hears one result: right origin, right window, right attempt; detached on drop.
+//! What the callback page says: right origin, right window, right attempt.
 
-use gloo_events::EventListener;
 use handfast_protocol::{CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED, ErrorCode};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{MessageEvent, Window};
+use wasm_bindgen::JsValue;
 
-use crate::connect_error::ConnectError;
-use crate::host::Host;
+use crate::connect_error::{failure, js_error};
 use crate::js::{property, text_property};
 
-/// How an attempt ended.
-pub(crate) type Outcome = Result<(), ConnectError>;
+/// How an attempt ended: a success, or the JavaScript error.
+pub(crate) type Outcome = Result<(), JsValue>;
 
-/// Calls `heard` with the outcome that the callback page posts.
-pub(crate) fn listen(
-    page: &Window,
-    popup: &Window,
-    host: &Host,
-    attempt_id: &str,
-    heard: impl Fn(Outcome) + 'static,
-) -> EventListener {
-    let (popup, host, attempt_id) = (popup.clone(), host.clone(), attempt_id.to_owned());
-    EventListener::new(page, "message", move |event| {
-        let event: &MessageEvent = event.unchecked_ref();
-        let data = event.data();
-        let ours = host.is_at(&event.origin())
-            && event.source().is_some_and(|source| *source == ***popup)
-            && text_property(&data, "attempt_id").as_deref() == Some(&attempt_id);
-        if !ours {
-            return;
-        }
-        if property(&data, "handfast").as_f64() != Some(f64::from(CALLBACK_MESSAGE_VERSION)) {
-            heard(Err(ConnectError::new(
-                ErrorCode::UnsupportedProtocol,
-                "the server speaks a newer protocol: update the handfast package of this page",
-            )));
-        } else if let Some(outcome) = read_outcome(&data) {
-            heard(outcome);
-        }
-    })
+/// The outcome that a `message` event tells, if it comes from a page of `origin` in `window` and is about this attempt.
+pub(crate) fn heard(
+    event: &JsValue,
+    window: &JsValue,
+    origin: &JsValue,
+    attempt_id: &JsValue,
+) -> Option<Outcome> {
+    let data = property(event, "data");
+    let ours = property(event, "source") == *window
+        && property(event, "origin") == *origin
+        && property(&data, "attempt_id") == *attempt_id;
+    if !ours {
+        return None;
+    }
+    if property(&data, "handfast").as_f64() != Some(f64::from(CALLBACK_MESSAGE_VERSION)) {
+        return Some(Err(failure(
+            ErrorCode::UnsupportedProtocol,
+            "the server speaks a newer protocol: update the handfast package of this page",
+        )));
+    }
+    read_outcome(&data)
 }
 
 /// Reads `eventType` and `data` of a callback message or of a final status; `None` if they hold no outcome.
 pub(crate) fn read_outcome(message: &JsValue) -> Option<Outcome> {
     let event_type = text_property(message, "eventType")?;
     if event_type == EVENT_SUCCEEDED {
-        return Some(Ok(()));
+        Some(Ok(()))
+    } else if event_type == EVENT_FAILED {
+        let error = property(&property(message, "data"), "error");
+        Some(Err(js_error(&property(&error, "type"), &property(&error, "message"))))
+    } else {
+        None
     }
-    if event_type != EVENT_FAILED {
-        return None;
-    }
-    let error = property(&property(message, "data"), "error");
-    Some(Err(ConnectError::received(
-        text_property(&error, "type").unwrap_or_else(|| ErrorCode::Internal.as_str().to_owned()),
-        text_property(&error, "message").unwrap_or_default(),
-    )))
 }

@@ -3,25 +3,25 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo_events::EventListener;
-use gloo_timers::callback::{Interval, Timeout};
-use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError, PROTOCOL_VERSION};
+use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, PROTOCOL_VERSION};
 use js_sys::{Function, JSON, Object, Promise};
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Window};
 
-use crate::attempt_status::{Ask, Standing, StatusRequest};
+use crate::attempt_status::{self, Ask, Standing, StatusRequest};
 use crate::callback_listener::{self, Outcome};
-use crate::connect_error::ConnectError;
+use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
-use crate::js::{property, set_property, text_property};
-use crate::options::{ConnectOptions, Mode};
+use crate::js::{
+    Callback, Listener, Timer, join, number_property, object_property, property, set_property, set_text,
+    text_property,
+};
+use crate::options::ConnectOptions;
 use crate::popup::Popup;
 use crate::{random, redirect, start_form};
 
 /// How often the window is looked at, in milliseconds.
-const TICK_MS: u32 = 200;
+const TICK_MS: i32 = 200;
 /// How long the page holds the focus, in ticks, before a window that is out of reach counts as given up: long enough
 /// for a glance back at the page, short enough that closing the window is answered within three seconds.
 const HELD_TICKS: u32 = 12;
@@ -31,7 +31,9 @@ const HELD_TICKS_UNKNOWN: u32 = 2;
 const PAUSE_TICKS: u32 = 5;
 /// How long a cancel may take, in milliseconds: the server answers one that meets a running exchange when that is over,
 /// and a rejection must not hide a success.
-const CANCEL_MS: u32 = 30_000;
+const CANCEL_MS: i32 = 30_000;
+/// How long the user may take unless the application says otherwise, in milliseconds.
+const TIMEOUT_MS: i32 = 600_000;
 
 thread_local! {
     static RUNNING: RefCell<Vec<Rc<Attempt>>> = const { RefCell::new(Vec::new()) };
@@ -41,170 +43,188 @@ thread_local! {
 ///
 /// While an attempt for the same server and pair of names runs, focuses its window and returns its promise.
 pub(crate) fn connect(
-    host: &Host,
-    config_key: &str,
+    page: Option<Window>,
+    host: Result<Host, JsValue>,
+    config_key: &JsValue,
     connection_id: &JsValue,
     options: ConnectOptions,
 ) -> Promise {
-    let text = connection_id.as_string().unwrap_or_default();
-    begin(host, config_key, connection_id, &text, options)
-        .unwrap_or_else(|error| Promise::reject(&error.to_js(config_key, &text)))
+    let ids = connected(config_key, connection_id);
+    host.and_then(|host| begin(page, host, config_key, connection_id, &ids, options))
+        .unwrap_or_else(|error| Promise::reject(&named(error, &ids)))
 }
 
 /// Cancels every running attempt at this server.
 pub(crate) fn cancel(host: &Host) {
-    let running = RUNNING.with_borrow(Clone::clone);
-    for attempt in running.iter().filter(|attempt| attempt.host == *host) {
+    let url = host.at(attempt_status::PATH, "");
+    let running = |attempt: &Attempt| attempt.status_url == url && !attempt.is_giving_up();
+    while let Some(attempt) = find(running) {
         attempt.give_up(aborted());
     }
 }
 
+/// The first of the running attempts that is as `so` says.
+fn find(so: impl Fn(&Attempt) -> bool) -> Option<Rc<Attempt>> {
+    RUNNING.with_borrow(|running| running.iter().find(|attempt| so(attempt)).cloned())
+}
+
 struct Attempt {
-    host: Host,
-    config_key: ConfigKey,
-    connection_id: ConnectionId,
-    names: (String, String),
     page: Window,
+    /// The origin of the server's pages.
+    origin: JsValue,
+    start_url: JsValue,
+    status_url: JsValue,
+    id: JsValue,
+    secret: JsValue,
+    connection_id: JsValue,
+    /// What the promise resolves to.
+    ids: Object,
+    options: ConnectOptions,
     promise: Promise,
-    on_event: Option<Function>,
     live: RefCell<Option<Live>>,
 }
 
-type Hears = Closure<dyn FnMut(JsValue)>;
-
 /// What a running attempt holds; dropped as a whole when it settles.
 struct Live {
-    settle: (Function, Function),
+    settle: Settle,
     /// `None` in redirect mode.
     popup: Option<Popup>,
-    listeners: Vec<EventListener>,
-    _interval: Interval,
-    timeout: Option<Timeout>,
-    token: Option<[Hears; 2]>,
+    listeners: Vec<Listener>,
+    _ticking: Timer,
+    timeout: Timer,
+    token: Vec<Callback>,
     request: Option<StatusRequest>,
     standing: Standing,
     submitted: bool,
-    giving_up: Option<ConnectError>,
+    giving_up: Option<JsValue>,
     ticks_held: u32,
     pause: u32,
 }
 
-fn begin(
-    host: &Host,
-    config_key: &str,
-    connection_id: &JsValue,
-    text: &str,
-    options: ConnectOptions,
-) -> Result<Promise, ConnectError> {
-    let config_key = ConfigKey::parse(config_key).map_err(invalid_name)?;
-    let connection_id = ConnectionId::parse(text)
-        .ok()
-        // A lone surrogate became U+FFFD on the way in: such a text cannot be told apart from others.
-        .filter(|_| *connection_id == JsValue::from_str(text))
-        .ok_or_else(|| {
-            ConnectError::new(
-                ErrorCode::InvalidName,
-                "connectionId must be a text of 1 to 255 characters without U+0000, such as your own user id",
-            )
-        })?;
-    let running = RUNNING.with_borrow(|running| {
-        let same = |attempt: &&Rc<Attempt>| {
-            attempt.host == *host
-                && attempt.config_key == config_key
-                && attempt.connection_id == connection_id
+/// The two functions that settle a promise.
+pub(crate) struct Settle {
+    resolve: Function,
+    reject: Function,
+}
+
+impl Settle {
+    /// Settles the promise for an attempt of these names.
+    pub(crate) fn settle(&self, outcome: Outcome, ids: &Object) {
+        // These functions never throw.
+        let _ = match outcome {
+            Ok(()) => self.resolve.call1(&JsValue::UNDEFINED, ids),
+            Err(error) => self.reject.call1(&JsValue::UNDEFINED, &named(error, ids)),
         };
-        running.iter().find(same).cloned()
-    });
-    if let Some(attempt) = running {
-        if let Some(popup) = attempt.live.borrow().as_ref().and_then(|live| live.popup.as_ref()) {
-            popup.focus();
-        }
+    }
+}
+
+/// A promise and what settles it.
+pub(crate) fn promise() -> (Promise, Settle) {
+    let mut settle = None;
+    let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
+    (promise, settle.expect("a promise calls its function before it exists"))
+}
+
+fn begin(
+    page: Option<Window>,
+    host: Host,
+    config_key: &JsValue,
+    connection_id: &JsValue,
+    ids: &Object,
+    options: ConnectOptions,
+) -> Result<Promise, JsValue> {
+    let key = config_key.as_string().unwrap_or_default();
+    if let Err(error) = ConfigKey::parse(&key) {
+        return Err(invalid_name("configKey", error.expected));
+    }
+    let text = connection_id.as_string().unwrap_or_default();
+    if let Err(error) = ConnectionId::parse(&text) {
+        return Err(invalid_name("connectionId", error.expected));
+    }
+    // A lone surrogate became U+FFFD on the way in: such a text cannot be told apart from others.
+    if JsValue::from_str(&text) != *connection_id {
+        return Err(invalid_name("connectionId", "well-formed Unicode"));
+    }
+    let start_url = host.at("/oauth/connect/", &key);
+    let same = |attempt: &Attempt| attempt.start_url == start_url && attempt.connection_id == *connection_id;
+    if let Some(attempt) = find(same) {
+        attempt.with_popup(Popup::focus);
         return Ok(attempt.promise.clone());
     }
-    let page = web_sys::window().ok_or_else(|| {
-        ConnectError::new(ErrorCode::PopupBlocked, "connect needs a page: call it in a browser")
-    })?;
-    if options.signal.as_ref().is_some_and(web_sys::AbortSignal::aborted) {
+    let Some(page) = page else {
+        return Err(failure(ErrorCode::PopupBlocked, "connect needs a page: call it in a browser"));
+    };
+    let signal = property(options.as_js(), "signal");
+    if property(&signal, "aborted").is_truthy() {
         return Err(aborted());
     }
-    if page.origin() == "null" {
-        return Err(ConnectError::new(
+    if text_property(&page, "origin").as_deref() == Some("null") {
+        return Err(failure(
             ErrorCode::Sandboxed,
             "this page has no origin: give its frame sandbox=\"allow-same-origin allow-popups\", or serve it over http",
         ));
     }
-    let names = random::attempt_names(&page)
-        .map_err(|_| ConnectError::new(ErrorCode::Internal, "the browser gave no random numbers"))?;
-    let popup = if options.mode == Mode::Popup {
-        Some(Popup::open(&page, options.size, options.window.clone()).ok_or_else(|| {
-            ConnectError::new(
+    let Some((id, secret)) = random::attempt_names(&page) else {
+        return Err(failure(ErrorCode::Internal, "the browser gave no random numbers"));
+    };
+    let status_url = host.at(attempt_status::PATH, "");
+    let popup = if is_redirect(&options) {
+        if redirect::remember(&page, &status_url, &id, &secret, config_key, connection_id).is_none() {
+            return Err(failure(
+                ErrorCode::Sandboxed,
+                "this page has no sessionStorage, which redirect mode needs: use mode: \"popup\"",
+            ));
+        }
+        None
+    } else {
+        let popup = Popup::open(&page, &property(options.as_js(), "popup"));
+        if popup.is_none() {
+            return Err(failure(
                 ErrorCode::PopupBlocked,
                 "the browser did not open a window: call connect directly in the click, or use mode: \"redirect\"",
-            )
-        })?)
-    } else {
-        redirect::remember(&page, host, &names, &config_key, &connection_id)?;
-        None
+            ));
+        }
+        popup
     };
-    Ok(Attempt::run(host, config_key, connection_id, names, page, popup, options))
+    let (promise, settle) = promise();
+    let attempt = Rc::new(Attempt {
+        page,
+        origin: host.into_origin(),
+        start_url,
+        status_url,
+        id,
+        secret,
+        connection_id: connection_id.clone(),
+        ids: ids.clone(),
+        options,
+        promise: promise.clone(),
+        live: RefCell::new(None),
+    });
+    attempt.run(popup, settle, &signal);
+    Ok(promise)
 }
 
 impl Attempt {
-    fn run(
-        host: &Host,
-        config_key: ConfigKey,
-        connection_id: ConnectionId,
-        names: (String, String),
-        page: Window,
-        popup: Option<Popup>,
-        options: ConnectOptions,
-    ) -> Promise {
-        let mut settle = None;
-        let promise = Promise::new(&mut |resolve, reject| settle = Some((resolve, reject)));
-        let Some(settle) = settle else { return promise };
-        let attempt = Rc::new(Self {
-            host: host.clone(),
-            config_key,
-            connection_id,
-            names,
-            page,
-            promise: promise.clone(),
-            on_event: options.on_event.clone(),
-            live: RefCell::new(None),
-        });
+    fn run(self: &Rc<Self>, popup: Option<Popup>, settle: Settle, signal: &JsValue) {
         let mut listeners = vec![match &popup {
-            Some(popup) => callback_listener::listen(
-                &attempt.page,
-                popup.window(),
-                host,
-                &attempt.names.0,
-                attempt.calls(Self::settle),
-            ),
-            // The user came back by the browser's own button, to a page that was only put aside.
-            None => EventListener::new(&attempt.page, "pageshow", {
-                let back = attempt.calls(|attempt, ()| attempt.give_up(popup_closed()));
-                move |event| {
-                    if property(event, "persisted").is_truthy() {
-                        back(());
-                    }
-                }
-            }),
+            Some(_) => self.listen(&self.page, "message", Self::hear),
+            // The user may come back by the browser's own button, to a page that was only put aside.
+            None => self.listen(&self.page, "pageshow", Self::come_back),
         }];
-        if let Some(signal) = &options.signal {
-            let abort = attempt.calls(|attempt, ()| attempt.give_up(aborted()));
-            listeners.push(EventListener::new(signal, "abort", move |_| abort(())));
+        if signal.is_truthy() {
+            listeners.push(self.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
         }
-        let tick = attempt.calls(|attempt, ()| attempt.tick());
-        let time_out = attempt.calls(|attempt, ()| {
-            attempt.give_up(ConnectError::new(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
+        let time_out = self.callback(|attempt, _| {
+            attempt.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
         });
-        *attempt.live.borrow_mut() = Some(Live {
+        let timeout_ms = number_property(self.options.as_js(), "timeoutMs", TIMEOUT_MS);
+        *self.live.borrow_mut() = Some(Live {
             settle,
             popup,
             listeners,
-            _interval: Interval::new(TICK_MS, move || tick(())),
-            timeout: Some(Timeout::new(options.timeout_ms.unsigned_abs(), move || time_out(()))),
-            token: None,
+            _ticking: Timer::every(TICK_MS, self.callback(|attempt, _| attempt.tick())),
+            timeout: Timer::after(timeout_ms, time_out),
+            token: Vec::new(),
             request: None,
             standing: Standing::Pending,
             submitted: false,
@@ -212,53 +232,76 @@ impl Attempt {
             ticks_held: 0,
             pause: 0,
         });
-        RUNNING.with_borrow_mut(|running| running.push(attempt.clone()));
-        attempt.tell("opened");
-        attempt.ask_token(options);
-        promise
+        RUNNING.with_borrow_mut(|running| running.push(self.clone()));
+        self.tell("opened");
+        self.ask_token();
     }
 
-    /// A callback that runs `then` with this attempt.
-    fn calls<T: 'static>(self: &Rc<Self>, then: fn(&Rc<Self>, T)) -> impl Fn(T) + 'static {
+    /// A function of JavaScript that runs `then` with this attempt.
+    fn callback(self: &Rc<Self>, then: fn(&Rc<Self>, JsValue)) -> Callback {
         let attempt = self.clone();
-        move |value| then(&attempt, value)
+        Callback::new(move |value| then(&attempt, value))
     }
 
-    fn ask_token(self: &Rc<Self>, options: ConnectOptions) {
-        let Some(ask) = options.connect_token.dyn_ref::<Function>() else {
-            let token = options.connect_token.clone();
-            return self.start(&options, &token);
-        };
-        self.show_connecting();
-        let promise = match ask.call0(&JsValue::UNDEFINED) {
-            Ok(token) => Promise::resolve(&token),
-            Err(error) => Promise::reject(&error),
-        };
-        let (attempt, refused) = (self.clone(), self.clone());
-        let given = Closure::new(move |token| attempt.start(&options, &token));
-        let not_given = Closure::new(move |error: JsValue| {
-            let reason = text_property(&error, "message").unwrap_or_default();
-            let message = ["connectToken gave no token: ", &reason].concat();
-            refused.settle(Err(ConnectError::with(ErrorCode::InvalidConnectToken, message)));
-        });
-        let _ = promise.then2(&given, &not_given);
-        if let Some(live) = &mut *self.live.borrow_mut() {
-            live.token = Some([given, not_given]);
+    fn listen(
+        self: &Rc<Self>,
+        target: &JsValue,
+        name: &'static str,
+        then: fn(&Rc<Self>, JsValue),
+    ) -> Listener {
+        Listener::new(target, name, self.callback(then))
+    }
+
+    fn hear(self: &Rc<Self>, event: JsValue) {
+        let live = self.live.borrow();
+        let Some(popup) = live.as_ref().and_then(|live| live.popup.as_ref()) else { return };
+        let outcome = callback_listener::heard(&event, popup.as_js(), &self.origin, &self.id);
+        drop(live);
+        if let Some(outcome) = outcome {
+            self.settle(outcome);
         }
     }
 
-    /// Submits the start request out of the blank window.
-    fn start(self: &Rc<Self>, options: &ConnectOptions, token: &JsValue) {
+    fn come_back(self: &Rc<Self>, event: JsValue) {
+        if property(&event, "persisted").is_truthy() {
+            self.give_up(popup_closed());
+        }
+    }
+
+    /// Starts at once with the connect token that is there, or when the application's function has brought it.
+    fn ask_token(self: &Rc<Self>) {
+        let token = property(self.options.as_js(), "connectToken");
+        let Some(ask) = token.dyn_ref::<Function>() else {
+            return self.start(token);
+        };
+        self.with_popup(Popup::show_connecting);
+        let brought = match ask.call0(&JsValue::UNDEFINED) {
+            Ok(token) => Promise::resolve(&token),
+            Err(error) => Promise::reject(&error),
+        };
+        let given = self.callback(Self::start);
+        let refused = self.callback(|attempt, error| {
+            let reason = text_property(&error, "message").unwrap_or_default();
+            let message = join(&["connectToken gave no token: ", &reason]);
+            attempt.settle(Err(failure_with(ErrorCode::InvalidConnectToken, &message)));
+        });
+        let _ = brought.then2(&given, &refused);
+        if let Some(live) = &mut *self.live.borrow_mut() {
+            live.token.extend([given, refused]);
+        }
+    }
+
+    /// Submits the start request out of the blank window, or in redirect mode out of the page.
+    fn start(self: &Rc<Self>, token: JsValue) {
         let Some(document) = self.document() else {
-            return self.settle(Err(ConnectError::new(
+            return self.settle(Err(failure(
                 ErrorCode::Sandboxed,
                 "the new window's document is out of reach: give this frame sandbox=\"allow-same-origin\"",
             )));
         };
-        let blocked = self.calls(|attempt, ()| attempt.settle(Err(csp_blocked(&attempt.host))));
-        let listener = EventListener::new(&document, "securitypolicyviolation", move |event| {
-            if text_property(event, "effectiveDirective").as_deref() == Some("form-action") {
-                blocked(());
+        let listener = self.listen(&document, "securitypolicyviolation", |attempt, event| {
+            if text_property(&event, "effectiveDirective").as_deref() == Some("form-action") {
+                attempt.settle(Err(attempt.csp_blocked()));
             }
         });
         {
@@ -267,38 +310,35 @@ impl Attempt {
             live.listeners.push(listener);
             live.submitted = true;
         }
-        self.show_connecting();
-        let action = [self.host.as_str(), "/oauth/connect/", self.config_key.as_str()].concat();
-        if start_form::submit(&document, &action, &self.request(options, token)).is_err() {
-            return self.settle(Err(csp_blocked(&self.host)));
+        self.with_popup(Popup::show_connecting);
+        if start_form::submit(&document, &self.start_url, &self.request(&token)).is_none() {
+            return self.settle(Err(self.csp_blocked()));
         }
         self.tell("started");
     }
 
     /// The start request as JSON; what is `undefined` is left out.
-    fn request(&self, options: &ConnectOptions, token: &JsValue) -> String {
+    fn request(&self, token: &JsValue) -> JsValue {
         let request = Object::new();
-        let (mode, return_to) = match options.mode {
-            Mode::Popup => ("popup", None),
-            Mode::Redirect => {
-                ("redirect", options.return_to.clone().or_else(|| self.page.location().href().ok()))
-            }
-        };
-        for (name, value) in [
-            ("protocol", &JsValue::from_f64(f64::from(PROTOCOL_VERSION))),
-            ("attempt_id", &JsValue::from_str(&self.names.0)),
-            ("attempt_secret", &JsValue::from_str(&self.names.1)),
-            ("connection_id", &JsValue::from_str(self.connection_id.as_str())),
-            ("connect_token", token),
-            ("params", &options.params),
-            ("scopes", &options.scopes),
-            ("authorization_params", &options.authorization_params),
-            ("mode", &JsValue::from_str(mode)),
-            ("return_to", &return_to.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
-        ] {
-            set_property(&request, name, value);
+        set_property(&request, "protocol", &PROTOCOL_VERSION.into());
+        set_property(&request, "attempt_id", &self.id);
+        set_property(&request, "attempt_secret", &self.secret);
+        set_property(&request, "connection_id", &self.connection_id);
+        set_property(&request, "connect_token", token);
+        for (name, option) in
+            [("params", "params"), ("scopes", "scopes"), ("authorization_params", "authorizationParams")]
+        {
+            set_property(&request, name, &property(self.options.as_js(), option));
         }
-        JSON::stringify(&request).ok().and_then(|json| json.as_string()).unwrap_or_default()
+        let redirect = is_redirect(&self.options);
+        set_text(&request, "mode", if redirect { "redirect" } else { "popup" });
+        if redirect {
+            let given = property(self.options.as_js(), "returnTo");
+            let here = || property(&property(&self.page, "location"), "href");
+            set_property(&request, "return_to", &if given.is_truthy() { given } else { here() });
+        }
+        // It fails only for what the application put in, such as a circle.
+        JSON::stringify(&request).map_or(JsValue::UNDEFINED, Into::into)
     }
 
     /// Looks at the window, and once it is out of reach at the focus and the server.
@@ -311,21 +351,11 @@ impl Attempt {
         }
         let held = self.page.document().is_some_and(|document| document.has_focus().unwrap_or(false));
         live.ticks_held = if held { live.ticks_held + 1 } else { 0 };
-        let limit = match live.standing {
-            Standing::Unknown => HELD_TICKS_UNKNOWN,
-            _ => HELD_TICKS,
-        };
+        let limit = if matches!(live.standing, Standing::Unknown) { HELD_TICKS_UNKNOWN } else { HELD_TICKS };
         if !live.submitted || live.ticks_held >= limit {
-            let reason = if matches!(live.standing, Standing::Unreachable) {
-                unreachable()
-            } else {
-                ConnectError::new(
-                    ErrorCode::PopupClosed,
-                    "the window was closed before the connection was made",
-                )
-            };
+            let unreachable_server = matches!(live.standing, Standing::Unreachable);
             drop(guard);
-            return self.give_up(reason);
+            return self.give_up(if unreachable_server { unreachable() } else { popup_closed() });
         }
         if live.request.is_some() {
             return;
@@ -334,12 +364,12 @@ impl Attempt {
             live.pause -= 1;
             return;
         }
-        live.request = self.ask(Ask::Wait);
+        live.request = Some(self.ask(Ask::Wait));
     }
 
-    fn ask(self: &Rc<Self>, ask: Ask) -> Option<StatusRequest> {
-        let answered = self.calls(Self::answered);
-        StatusRequest::send(&self.host, (&self.names.0, &self.names.1), ask, answered).ok()
+    fn ask(self: &Rc<Self>, ask: Ask) -> StatusRequest {
+        let answered = self.callback(|attempt, event| attempt.answered(attempt_status::read(&event)));
+        StatusRequest::send(&self.status_url, &self.id, &self.secret, ask, answered)
     }
 
     fn answered(self: &Rc<Self>, standing: Standing) {
@@ -362,23 +392,23 @@ impl Attempt {
     }
 
     /// Ends the attempt at the server too, so that a rejection never hides a success.
-    fn give_up(self: &Rc<Self>, reason: ConnectError) {
+    fn give_up(self: &Rc<Self>, reason: JsValue) {
         let mut guard = self.live.borrow_mut();
         let Some(live) = &mut *guard else { return };
         if live.giving_up.is_some() {
             return;
         }
-        if let Some(popup) = &live.popup {
-            popup.close();
-        }
-        live.request = if live.submitted { self.ask(Ask::Cancel) } else { None };
-        if live.request.is_none() {
+        if !live.submitted {
             drop(guard);
             return self.settle(Err(reason));
         }
+        if let Some(popup) = &live.popup {
+            popup.close();
+        }
         live.giving_up = Some(reason);
-        let unanswered = self.calls(|attempt, ()| attempt.answered(Standing::Unreachable));
-        live.timeout = Some(Timeout::new(CANCEL_MS, move || unanswered(())));
+        live.request = Some(self.ask(Ask::Cancel));
+        live.timeout =
+            Timer::after(CANCEL_MS, self.callback(|attempt, _| attempt.answered(Standing::Unreachable)));
     }
 
     /// Undoes everything and settles the promise, once.
@@ -387,23 +417,27 @@ impl Attempt {
         RUNNING.with_borrow_mut(|running| running.retain(|attempt| !Rc::ptr_eq(attempt, self)));
         self.tell("returned");
         if live.popup.is_none() {
-            redirect::forget(&self.page, &self.host);
+            redirect::forget(&self.page, &self.status_url);
         }
-        let (resolve, reject) = live.settle.clone();
-        drop(live);
-        let (config_key, connection_id) = (self.config_key.as_str(), self.connection_id.as_str());
-        let _ = match outcome {
-            Ok(()) => resolve.call1(&JsValue::UNDEFINED, &connected(config_key, connection_id)),
-            Err(error) => reject.call1(&JsValue::UNDEFINED, &error.to_js(config_key, connection_id)),
-        };
+        live.settle.settle(outcome, &self.ids);
     }
 
     fn tell(&self, what: &str) {
-        let Some(on_event) = &self.on_event else { return };
-        let event = connected(self.config_key.as_str(), self.connection_id.as_str());
-        set_property(&event, "type", &JsValue::from_str(what));
+        let Some(on_event) = object_property::<Function>(self.options.as_js(), "onEvent") else { return };
+        let event = Object::assign(&Object::new(), &self.ids);
+        set_text(&event, "type", what);
         // A progress line that fails is no reason to fail the attempt.
         let _ = on_event.call1(&JsValue::UNDEFINED, &event);
+    }
+
+    fn csp_blocked(&self) -> JsValue {
+        let add = "the page's Content-Security-Policy forbids the start form: add to it: form-action ";
+        let origin = self.origin.as_string().unwrap_or_default();
+        failure_with(ErrorCode::CspBlocked, &join(&[add, &origin]))
+    }
+
+    fn is_giving_up(&self) -> bool {
+        self.live.borrow().as_ref().is_none_or(|live| live.giving_up.is_some())
     }
 
     /// The document that the start form goes into.
@@ -414,45 +448,42 @@ impl Attempt {
         }
     }
 
-    fn show_connecting(&self) {
+    fn with_popup(&self, then: fn(&Popup)) {
         if let Some(popup) = self.live.borrow().as_ref().and_then(|live| live.popup.as_ref()) {
-            popup.show_connecting();
+            then(popup);
         }
     }
 }
 
 /// What the promise resolves to. `integrationKey` and `providerConfigKey` are the names that Pizzly's clients read.
-pub(crate) fn connected(config_key: &str, connection_id: &str) -> Object {
+pub(crate) fn connected(config_key: &JsValue, connection_id: &JsValue) -> Object {
     let ids = Object::new();
-    let config_key = JsValue::from_str(config_key);
     for name in ["configKey", "integrationKey", "providerConfigKey"] {
-        set_property(&ids, name, &config_key);
+        set_property(&ids, name, config_key);
     }
-    set_property(&ids, "connectionId", &JsValue::from_str(connection_id));
+    set_property(&ids, "connectionId", connection_id);
     ids
 }
 
-fn invalid_name(error: NameError) -> ConnectError {
-    let field = if error.field == "config_key" { "configKey" } else { error.field };
-    ConnectError::with(ErrorCode::InvalidName, [field, " must be ", error.expected].concat())
+fn is_redirect(options: &ConnectOptions) -> bool {
+    text_property(options.as_js(), "mode").as_deref() == Some("redirect")
 }
 
-fn aborted() -> ConnectError {
-    ConnectError::new(ErrorCode::Aborted, "the application aborted the attempt")
+fn invalid_name(field: &str, expected: &str) -> JsValue {
+    failure_with(ErrorCode::InvalidName, &join(&[field, " must be ", expected]))
 }
 
-pub(crate) fn popup_closed() -> ConnectError {
-    ConnectError::new(ErrorCode::PopupClosed, "the user left before the connection was made")
+fn aborted() -> JsValue {
+    failure(ErrorCode::Aborted, "the application aborted the attempt")
 }
 
-pub(crate) fn unreachable() -> ConnectError {
-    ConnectError::new(
+pub(crate) fn popup_closed() -> JsValue {
+    failure(ErrorCode::PopupClosed, "the user left before the connection was made")
+}
+
+pub(crate) fn unreachable() -> JsValue {
+    failure(
         ErrorCode::Network,
         "the server could not be reached: check host, and connect-src if the page has a Content-Security-Policy",
     )
-}
-
-fn csp_blocked(host: &Host) -> ConnectError {
-    let add = "the page's Content-Security-Policy forbids the start form: add to it: form-action ";
-    ConnectError::with(ErrorCode::CspBlocked, [add, host.as_str()].concat())
 }

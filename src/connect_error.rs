@@ -1,35 +1,25 @@
 //! Why a connect did not succeed, as a JavaScript `Error` with a stable code.
 
-use std::borrow::Cow;
-
 use handfast_protocol::ErrorCode;
+use js_sys::Object;
 use wasm_bindgen::JsValue;
 #[cfg(feature = "npm")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::js::text_property;
+
 /// Why a connect did not succeed. The code stays text: a newer server may send one that this build does not know.
 #[derive(Clone, Debug)]
 pub struct ConnectError {
-    code: Cow<'static, str>,
-    message: Cow<'static, str>,
+    code: String,
+    message: String,
 }
 
 impl ConnectError {
-    /// An ending that the SDK itself found.
-    #[inline(always)]
-    pub(crate) const fn new(code: ErrorCode, message: &'static str) -> Self {
-        Self { code: Cow::Borrowed(code.as_str()), message: Cow::Borrowed(message) }
-    }
-
-    /// The same with more to say.
-    #[inline(always)]
-    pub(crate) const fn with(code: ErrorCode, message: String) -> Self {
-        Self { code: Cow::Borrowed(code.as_str()), message: Cow::Owned(message) }
-    }
-
-    /// An ending that the server reported.
-    pub(crate) fn received(code: String, message: String) -> Self {
-        Self { code: Cow::Owned(code), message: Cow::Owned(message) }
+    /// Reads the error that a promise of ours was rejected with.
+    pub(crate) fn read(error: &JsValue) -> Self {
+        let part = |name| text_property(error, name).unwrap_or_default();
+        Self { code: part("code"), message: part("message") }
     }
 
     /// The stable code.
@@ -49,11 +39,6 @@ impl ConnectError {
     pub fn message(&self) -> &str {
         &self.message
     }
-
-    /// The JavaScript error for an attempt of these two names; both are empty where there was no attempt.
-    pub(crate) fn to_js(&self, config_key: &str, connection_id: &str) -> JsValue {
-        js_error(&self.code, &self.message, config_key, connection_id)
-    }
 }
 
 impl core::fmt::Display for ConnectError {
@@ -64,26 +49,43 @@ impl core::fmt::Display for ConnectError {
 
 impl core::error::Error for ConnectError {}
 
+/// The JavaScript error of an ending that the SDK itself found.
+#[inline]
+pub(crate) fn failure(code: ErrorCode, message: &str) -> JsValue {
+    failure_with(code, &message.into())
+}
+
+/// The same with a message put together.
+#[inline]
+pub(crate) fn failure_with(code: ErrorCode, message: &JsValue) -> JsValue {
+    js_error(&code.as_str().into(), message)
+}
+
+/// The JavaScript error with this code and message.
+#[cfg(feature = "npm")]
+pub(crate) fn js_error(code: &JsValue, message: &JsValue) -> JsValue {
+    JsConnectError::new(code, message).into()
+}
+
+/// The JavaScript error with this code and message.
+#[cfg(not(feature = "npm"))]
+pub(crate) fn js_error(code: &JsValue, message: &JsValue) -> JsValue {
+    let error = js_sys::Error::new(&message.as_string().unwrap_or_default());
+    error.set_name("ConnectError");
+    crate::js::set_property(&error, "code", code);
+    error.into()
+}
+
+/// Adds the names of the attempt.
+pub(crate) fn named(error: JsValue, ids: &Object) -> JsValue {
+    Object::assign(&error.into(), ids).into()
+}
+
 #[cfg(feature = "npm")]
 #[wasm_bindgen(raw_module = "./connect_error.js")]
 extern "C" {
     type JsConnectError;
 
     #[wasm_bindgen(constructor, js_class = "ConnectError")]
-    fn new(code: &str, message: &str, config_key: &str, connection_id: &str) -> JsConnectError;
-}
-
-#[cfg(feature = "npm")]
-fn js_error(code: &str, message: &str, config_key: &str, connection_id: &str) -> JsValue {
-    JsConnectError::new(code, message, config_key, connection_id).into()
-}
-
-#[cfg(not(feature = "npm"))]
-fn js_error(code: &str, message: &str, config_key: &str, connection_id: &str) -> JsValue {
-    let error = js_sys::Error::new(message);
-    error.set_name("ConnectError");
-    for (name, value) in [("code", code), ("configKey", config_key), ("connectionId", connection_id)] {
-        crate::js::set_property(&error, name, &JsValue::from_str(value));
-    }
-    error.into()
+    fn new(code: &JsValue, message: &JsValue) -> JsConnectError;
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use js_sys::futures::JsFuture;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
 use crate::connect_error::ConnectError;
 use crate::host::Host;
@@ -48,15 +48,17 @@ impl Handfast {
     /// # Errors
     /// `invalid_host`: not an http or https address, or one with a query, fragment or user name.
     pub fn new(host: &str) -> Result<Self, ConnectError> {
-        Ok(Self { host: Host::parse(host)? })
+        Host::parse(&host.into()).map(|host| Self { host }).map_err(|error| ConnectError::read(&error))
     }
 
     /// Opens the window before it returns: call it directly in the click's handler, then await what it returns.
     ///
     /// While an attempt for the same pair of names runs, its window comes to the front and its outcome is shared.
     pub fn connect(&self, config_key: &str, connection_id: &str, options: ConnectOptions) -> Connecting {
-        let connection_id = JsValue::from_str(connection_id);
-        Connecting(JsFuture::from(crate::connect::connect(&self.host, config_key, &connection_id, options)))
+        let (config_key, connection_id) = (config_key.into(), connection_id.into());
+        let host = Ok(self.host.clone());
+        let page = web_sys::window();
+        Connecting(JsFuture::from(crate::connect::connect(page, host, &config_key, &connection_id, options)))
     }
 
     /// Ends an attempt that left the page in redirect mode: call it when the page that comes back begins. `None` if
@@ -65,7 +67,7 @@ impl Handfast {
     /// # Errors
     /// Those of [`Handfast::connect`]; after `network`, it may be called again.
     pub async fn resume(&self) -> Result<Option<Connected>, ConnectError> {
-        match crate::redirect::resume(&self.host).await {
+        match crate::redirect::resume(web_sys::window(), &self.host).await {
             Ok(ids) if ids.is_null() => Ok(None),
             settled => read(settled).map(Some),
         }
@@ -91,9 +93,6 @@ fn read(settled: Result<JsValue, JsValue>) -> Result<Connected, ConnectError> {
             config_key: text_property(&ids, "configKey").unwrap_or_default(),
             connection_id: text_property(&ids, "connectionId").unwrap_or_default(),
         }),
-        Err(error) => Err(ConnectError::received(
-            text_property(&error, "code").unwrap_or_default(),
-            error.unchecked_into::<js_sys::Error>().message().into(),
-        )),
+        Err(error) => Err(ConnectError::read(&error)),
     }
 }

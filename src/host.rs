@@ -1,46 +1,53 @@
 //! The address of the Handfast server.
 
-use web_sys::Url;
+use handfast_protocol::ErrorCode;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::connect_error::ConnectError;
+use crate::connect_error::failure;
+use crate::js::{join, text_property};
 
 /// An http or https address without query, fragment or user name, and without a slash at its end.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Host(String);
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    address: String,
+    origin: JsValue,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    type URL;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(text: &JsValue) -> Result<URL, JsValue>;
+}
 
 impl Host {
     /// Reads an address such as `https://connect.example.com` or `https://example.com/handfast`.
-    pub(crate) fn parse(text: &str) -> Result<Self, ConnectError> {
-        let url = Url::new(text).map_err(|_| Self::invalid())?;
-        let href = url.href();
-        // In a parsed http address `?`, `#` and `@` before the path stand for nothing else.
-        let http = href.starts_with("http://") || href.starts_with("https://");
-        if !http || href.bytes().any(|byte| matches!(byte, b'?' | b'#' | b'@')) {
-            return Err(Self::invalid());
+    pub(crate) fn parse(text: &JsValue) -> Result<Self, JsValue> {
+        let url = URL::new(text).unwrap_or_else(|_| JsValue::UNDEFINED.into());
+        let part = |name| text_property(&url, name).unwrap_or_default();
+        let (origin, mut address) = (part("origin"), part("href"));
+        // What the address holds beyond origin and path does not belong to a server's address.
+        if !origin.starts_with("http") || join(&[&origin, &part("pathname")]) != JsValue::from_str(&address) {
+            return Err(failure(
+                ErrorCode::InvalidHost,
+                "host must be the http or https address of your Handfast server, such as \"http://localhost:3004\"",
+            ));
         }
-        Ok(Self(href.strip_suffix('/').unwrap_or(&href).to_owned()))
+        if address.ends_with('/') {
+            address.pop();
+        }
+        Ok(Self { address, origin: origin.into() })
     }
 
-    /// An address that [`Host::parse`] has given out before.
-    #[cfg(feature = "npm")]
-    pub(crate) fn parsed(text: &str) -> Self {
-        Self(text.to_owned())
+    /// The address followed by a path, which begins with a slash, and by what ends the path.
+    pub(crate) fn at(&self, path: &str, end: &str) -> JsValue {
+        join(&[&self.address, path, end])
     }
 
-    /// The address, to which a path beginning with a slash can be appended.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a page of this origin is the server's.
-    pub(crate) fn is_at(&self, origin: &str) -> bool {
-        self.0.strip_prefix(origin).is_some_and(|path| path.is_empty() || path.starts_with('/'))
-    }
-
-    fn invalid() -> ConnectError {
-        ConnectError::new(
-            handfast_protocol::ErrorCode::InvalidHost,
-            "host must be the http or https address of your Handfast server, such as \"http://localhost:3004\"",
-        )
+    /// The origin of the server's pages.
+    pub(crate) fn into_origin(self) -> JsValue {
+        self.origin
     }
 }

@@ -1,12 +1,104 @@
-//! Reading and making plain JavaScript values.
+//! Plain JavaScript values: reading, making, and callbacks that undo themselves.
+//!
+//! The bindings here stand in for calls of js-sys, web-sys and gloo where that saves bytes: they take names as `&str`
+//! instead of making a JavaScript string first, do not catch what cannot be thrown, and share one kind of closure.
 
-use js_sys::{Object, Reflect};
-use wasm_bindgen::JsValue;
+use js_sys::{Function, Object};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = Reflect, js_name = get, catch)]
+    fn reflect_get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_namespace = Reflect, js_name = set)]
+    fn reflect_set(object: &JsValue, name: &str, value: &JsValue) -> bool;
+
+    #[wasm_bindgen(js_namespace = Reflect, js_name = set)]
+    fn reflect_set_text(object: &JsValue, name: &str, value: &str) -> bool;
+
+    type Target;
+
+    #[wasm_bindgen(method, js_name = addEventListener)]
+    fn add_listener(this: &Target, name: &str, listener: &Function);
+
+    #[wasm_bindgen(method, js_name = removeEventListener)]
+    fn remove_listener(this: &Target, name: &str, listener: &Function);
+
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Function, ms: i32) -> i32;
+
+    #[wasm_bindgen(js_name = setInterval)]
+    fn set_interval(callback: &Function, ms: i32) -> i32;
+
+    // The two kinds of timer share one list.
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timer(id: i32);
+}
+
+/// A function that JavaScript calls for as long as this lives.
+pub(crate) type Callback = Closure<dyn FnMut(JsValue)>;
+
+/// Listens to one kind of event until it is dropped.
+pub(crate) struct Listener {
+    target: Target,
+    name: &'static str,
+    callback: Callback,
+}
+
+impl Listener {
+    /// Calls `callback` with each event `name` of `target`.
+    pub(crate) fn new(target: &JsValue, name: &'static str, callback: Callback) -> Self {
+        let target: Target = target.clone().unchecked_into();
+        target.add_listener(name, callback.as_ref().unchecked_ref());
+        Self { target, name, callback }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.target.remove_listener(self.name, self.callback.as_ref().unchecked_ref());
+    }
+}
+
+/// Runs once or again and again until it is dropped.
+pub(crate) struct Timer {
+    id: i32,
+    _callback: Callback,
+}
+
+impl Timer {
+    /// Calls `callback` once, after so many milliseconds.
+    pub(crate) fn after(ms: i32, callback: Callback) -> Self {
+        Self { id: set_timeout(callback.as_ref().unchecked_ref(), ms), _callback: callback }
+    }
+
+    /// Calls `callback` every so many milliseconds.
+    pub(crate) fn every(ms: i32, callback: Callback) -> Self {
+        Self { id: set_interval(callback.as_ref().unchecked_ref(), ms), _callback: callback }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        clear_timer(self.id);
+    }
+}
 
 /// The property `name` of `object`; `undefined` where there is none, where `object` is no object, or where it may not
 /// be read, as with a window of another origin.
 pub(crate) fn property(object: &JsValue, name: &str) -> JsValue {
-    Reflect::get(object, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+    reflect_get(object, name).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// The property `name` of `object`, if it holds something.
+///
+/// Its class is taken on trust: a value of another frame is no instance of this frame's classes.
+pub(crate) fn object_property<T: JsCast>(object: &JsValue, name: &str) -> Option<T> {
+    let value = property(object, name);
+    (!value.is_falsy()).then(|| value.unchecked_into())
 }
 
 /// The property `name` of `object` as text, if it is text.
@@ -14,10 +106,32 @@ pub(crate) fn text_property(object: &JsValue, name: &str) -> Option<String> {
     property(object, name).as_string()
 }
 
-/// Sets the property `name` of `object`, one of our own.
+/// The property `name` of `object` as a whole number, if it is a number.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float beyond i32 becomes its nearest end, which is what is meant"
+)]
+pub(crate) fn number_property(object: &JsValue, name: &str, default: i32) -> i32 {
+    property(object, name).as_f64().map_or(default, |number| number as i32)
+}
+
+/// Sets the property `name` of `object`, one of our own. Only a frozen object would refuse.
 pub(crate) fn set_property(object: &Object, name: &str, value: &JsValue) {
-    // Only a frozen object refuses, and ours are fresh.
-    let _ = Reflect::set(object, &JsValue::from_str(name), value);
+    reflect_set(object, name, value);
+}
+
+/// Sets the property `name` of `object`, one of our own, to a text.
+pub(crate) fn set_text(object: &Object, name: &str, value: &str) {
+    reflect_set_text(object, name, value);
+}
+
+/// Joins texts; the standard library's `concat` is a kilobyte.
+pub(crate) fn join(parts: &[&str]) -> JsValue {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(part);
+    }
+    text.into()
 }
 
 /// Appends a whole number in decimal; `format!` would bring the formatting machinery along.
@@ -25,16 +139,15 @@ pub(crate) fn push_number(text: &mut String, number: i32) {
     if number < 0 {
         text.push('-');
     }
-    let mut digits = number.unsigned_abs();
-    let mut divisor = 1;
-    while digits / divisor >= 10 {
-        divisor *= 10;
+    push_digits(text, number.unsigned_abs());
+}
+
+fn push_digits(text: &mut String, number: u32) {
+    if number > 9 {
+        push_digits(text, number / 10);
     }
-    while divisor > 0 {
-        text.push(char::from(b'0' + u8::try_from(digits / divisor).unwrap_or(0)));
-        digits %= divisor;
-        divisor /= 10;
-    }
+    let last = (number % 10) as usize;
+    text.push_str("0123456789".get(last..=last).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -4,67 +4,47 @@ use std::future::Future;
 use std::time::Duration;
 
 use js_sys::futures::future_to_promise;
-use js_sys::{Array, Function, Object};
+use js_sys::{Array, Object};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortSignal, Window};
 
-use crate::js::{property, set_property, text_property};
+use crate::js::{object_property, set_property, text_property};
 
-/// How the user is taken to the provider.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Mode {
-    /// In a window of its own.
-    Popup,
-    /// In the page's own window, which comes back to `return_to`.
-    Redirect,
-}
-
-/// What one connect may be told besides its two names.
+/// What one connect may be told besides its two names: by default a window of 600 by 700 CSS pixels and ten minutes.
 ///
-/// A `JsValue` among the fields goes to the server as it is, or not at all where it is `undefined`.
-#[derive(Debug)]
-pub struct ConnectOptions {
-    /// Text, or a function that returns text or a promise of it.
-    pub(crate) connect_token: JsValue,
-    pub(crate) params: JsValue,
-    pub(crate) scopes: JsValue,
-    pub(crate) authorization_params: JsValue,
-    pub(crate) mode: Mode,
-    pub(crate) return_to: Option<String>,
-    /// Width and height of the window in CSS pixels.
-    pub(crate) size: (i32, i32),
-    /// A blank window that the application has opened itself.
-    pub(crate) window: Option<Window>,
-    pub(crate) timeout_ms: i32,
-    pub(crate) signal: Option<AbortSignal>,
-    pub(crate) on_event: Option<Function>,
-}
-
-impl Default for ConnectOptions {
-    fn default() -> Self {
-        Self::read(&JsValue::UNDEFINED)
-    }
-}
+/// It holds the options object of JavaScript, which is read where each option is needed.
+#[derive(Debug, Default)]
+pub struct ConnectOptions(Object);
 
 impl ConnectOptions {
-    /// A window of 600 by 700 CSS pixels, ten minutes, nothing else.
+    /// No option.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The options object of JavaScript, or what an application gave in its place.
+    #[cfg(feature = "npm")]
+    pub(crate) fn given(options: JsValue) -> Self {
+        Self(options.unchecked_into())
+    }
+
+    /// The options object of JavaScript.
+    pub(crate) fn as_js(&self) -> &JsValue {
+        &self.0
+    }
+
     /// The connect token that the application's backend made.
     #[must_use]
-    pub fn connect_token(mut self, token: &str) -> Self {
-        self.connect_token = token.into();
-        self
+    pub fn connect_token(self, token: &str) -> Self {
+        self.set("connectToken", &token.into())
     }
 
     /// Fetches the connect token while the window is already open. An error is shown to the application as
     /// `invalid_connect_token` with this text.
     #[must_use]
-    pub fn fetch_connect_token<F>(mut self, fetch: impl FnOnce() -> F + 'static) -> Self
+    pub fn fetch_connect_token<F>(self, fetch: impl FnOnce() -> F + 'static) -> Self
     where
         F: Future<Output = Result<String, String>> + 'static,
     {
@@ -75,15 +55,13 @@ impl ConnectOptions {
             });
             JsValue::from(promise)
         };
-        self.connect_token = Closure::once_into_js(start);
-        self
+        self.set("connectToken", &Closure::once_into_js(start))
     }
 
     /// A value that the provider's addresses need, such as `subdomain`.
     #[must_use]
-    pub fn param(mut self, name: &str, value: &str) -> Self {
-        self.params = with(&self.params, name, value);
-        self
+    pub fn param(self, name: &str, value: &str) -> Self {
+        self.set_in("params", name, &value.into())
     }
 
     /// All values that the provider's addresses need, as a map or a struct.
@@ -91,108 +69,71 @@ impl ConnectOptions {
     /// # Errors
     /// The value cannot be written as a JavaScript value.
     #[cfg(feature = "serde")]
-    pub fn params<T: serde::Serialize>(mut self, params: &T) -> Result<Self, serde_wasm_bindgen::Error> {
-        self.params = params.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
-        Ok(self)
+    pub fn params<T: serde::Serialize>(self, params: &T) -> Result<Self, serde_wasm_bindgen::Error> {
+        let params = params.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?;
+        Ok(self.set("params", &params))
     }
 
     /// Scopes for this connect, where the integration lets the page choose.
     #[must_use]
-    pub fn scopes<'a>(mut self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn scopes<'a>(self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
         let list: Array = scopes.into_iter().map(JsValue::from_str).collect();
-        self.scopes = list.into();
-        self
+        self.set("scopes", &list)
     }
 
     /// A further parameter of the authorization request, where the integration allows it.
     #[must_use]
-    pub fn authorization_param(mut self, name: &str, value: &str) -> Self {
-        self.authorization_params = with(&self.authorization_params, name, value);
-        self
+    pub fn authorization_param(self, name: &str, value: &str) -> Self {
+        self.set_in("authorizationParams", name, &value.into())
     }
 
     /// Leaves the page instead of opening a window; the browser comes back to `return_to`, an address of this origin,
     /// and that page calls [`Handfast::resume`](crate::Handfast::resume).
     #[must_use]
-    pub fn redirect(mut self, return_to: &str) -> Self {
-        self.mode = Mode::Redirect;
-        self.return_to = Some(return_to.to_owned());
-        self
+    pub fn redirect(self, return_to: &str) -> Self {
+        self.set("mode", &"redirect".into()).set("returnTo", &return_to.into())
     }
 
     /// The window's width and height in CSS pixels.
     #[must_use]
-    pub const fn popup_size(mut self, width: i32, height: i32) -> Self {
-        self.size = (width, height);
-        self
+    pub fn popup_size(self, width: i32, height: i32) -> Self {
+        self.set_in("popup", "width", &width.into()).set_in("popup", "height", &height.into())
     }
 
     /// A blank window that the application has opened in the click itself.
     #[must_use]
-    pub fn popup_window(mut self, window: Window) -> Self {
-        self.window = Some(window);
-        self
+    pub fn popup_window(self, window: &Window) -> Self {
+        self.set_in("popup", "window", window)
     }
 
     /// How long the user may take, in whole milliseconds, at most some 24 days.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set("timeoutMs", &i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).into())
     }
 
     /// Aborts the attempt.
     #[must_use]
-    pub fn signal(mut self, signal: AbortSignal) -> Self {
-        self.signal = Some(signal);
-        self
+    pub fn signal(self, signal: &AbortSignal) -> Self {
+        self.set("signal", signal)
     }
 
     /// Hears how far the attempt has come: `opened`, `started`, `returned`.
     #[must_use]
-    pub fn on_event(mut self, hear: impl Fn(&str) + 'static) -> Self {
+    pub fn on_event(self, hear: impl Fn(&str) + 'static) -> Self {
         let hear = move |event: JsValue| hear(&text_property(&event, "type").unwrap_or_default());
-        self.on_event = Some(Closure::<dyn Fn(JsValue)>::new(hear).into_js_value().unchecked_into());
+        self.set("onEvent", &Closure::<dyn Fn(JsValue)>::new(hear).into_js_value())
+    }
+
+    fn set(self, name: &str, value: &JsValue) -> Self {
+        set_property(&self.0, name, value);
         self
     }
 
-    /// Reads the options object of JavaScript, or `undefined`.
-    pub(crate) fn read(options: &JsValue) -> Self {
-        let popup = property(options, "popup");
-        let redirect = text_property(options, "mode").as_deref() == Some("redirect");
-        Self {
-            connect_token: property(options, "connectToken"),
-            params: property(options, "params"),
-            scopes: property(options, "scopes"),
-            authorization_params: property(options, "authorizationParams"),
-            mode: if redirect { Mode::Redirect } else { Mode::Popup },
-            return_to: text_property(options, "returnTo"),
-            size: (whole_number(&popup, "width", 600), whole_number(&popup, "height", 700)),
-            window: object(&popup, "window"),
-            timeout_ms: whole_number(options, "timeoutMs", 600_000),
-            signal: object(options, "signal"),
-            on_event: object(options, "onEvent"),
-        }
+    /// Sets a property of the object that the option `option` is.
+    fn set_in(self, option: &str, name: &str, value: &JsValue) -> Self {
+        let object = object_property(&self.0, option).unwrap_or_default();
+        set_property(&object, name, value);
+        self.set(option, &object)
     }
-}
-
-/// `object`, or a new one, with one more property.
-fn with(object: &JsValue, name: &str, value: &str) -> JsValue {
-    let object = if object.is_undefined() { Object::new() } else { object.clone().unchecked_into() };
-    set_property(&object, name, &value.into());
-    object.into()
-}
-
-fn object<T: JsCast>(of: &JsValue, name: &str) -> Option<T> {
-    let value = property(of, name);
-    // A value of another frame is no instance of this frame's classes.
-    (!value.is_falsy()).then(|| value.unchecked_into())
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float beyond i32 becomes its nearest end, which is what is meant"
-)]
-fn whole_number(of: &JsValue, name: &str, default: i32) -> i32 {
-    property(of, name).as_f64().map_or(default, |number| number as i32)
 }

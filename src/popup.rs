@@ -1,20 +1,22 @@
 //! The window: opened blank inside the click, watched, closed on drop.
 
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Window};
 
-use crate::js::{property, push_number};
+use crate::js::{number_property, object_property, property, push_number};
 
 /// An open window of our own.
 pub(crate) struct Popup(Window);
 
 impl Popup {
     /// Opens a blank window over the middle of the page's window, or takes the application's. `None` if the browser
-    /// refuses.
-    pub(crate) fn open(page: &Window, (width, height): (i32, i32), given: Option<Window>) -> Option<Self> {
-        if given.is_some() {
-            return given.map(Self);
+    /// refuses. `options` is `{width, height, window}` or `undefined`.
+    pub(crate) fn open(page: &Window, options: &JsValue) -> Option<Self> {
+        if let Some(given) = object_property(options, "window") {
+            return Some(Self(given));
         }
+        let (width, height) =
+            (number_property(options, "width", 600), number_property(options, "height", 700));
         let mut features = String::from("popup");
         for (name, value) in [
             (",width=", width),
@@ -25,32 +27,32 @@ impl Popup {
             features.push_str(name);
             push_number(&mut features, value);
         }
-        page.open_with_url_and_target_and_features("", "", &features).ok().flatten().map(Self)
+        page.open_with_url_and_target_and_features("", "", &features).ok()?.map(Self)
     }
 
     /// Its document, while that is still the blank one and this page may touch it.
     pub(crate) fn document(&self) -> Option<Document> {
-        let document = property(&self.0, "document");
-        (!document.is_falsy()).then(|| document.unchecked_into())
+        object_property(&self.0, "document")
     }
 
     /// Shows that something is under way while the window is still blank.
     pub(crate) fn show_connecting(&self) {
         let Some(document) = self.document() else { return };
-        document.set_title("Connecting\u{2026}");
+        let text = "Connecting\u{2026}";
+        document.set_title(text);
         if let Some(body) = document.body() {
-            body.set_text_content(Some("Connecting\u{2026}"));
+            body.set_text_content(Some(text));
         }
     }
 
     /// Whether `closed` reads true: the window is closed, or a Cross-Origin-Opener-Policy has cut it off.
     pub(crate) fn is_out_of_reach(&self) -> bool {
-        self.0.closed().unwrap_or(true)
+        property(&self.0, "closed").is_truthy()
     }
 
     /// The window itself, to compare with a message's source.
-    pub(crate) fn window(&self) -> &Window {
-        &self.0
+    pub(crate) fn as_js(&self) -> &JsValue {
+        self.0.unchecked_ref()
     }
 
     pub(crate) fn focus(&self) {
@@ -69,8 +71,6 @@ impl Drop for Popup {
 }
 
 /// Where a window of `length` begins so that its middle is the page's. A browser without the measure places it itself.
-#[expect(clippy::cast_possible_truncation, reason = "screens are smaller than i32")]
 fn middle(page: &Window, start: &str, extent: &str, length: i32) -> i32 {
-    let measure = |name| property(page, name).as_f64().unwrap_or(0.0) as i32;
-    measure(start) + (measure(extent) - length) / 2
+    number_property(page, start, 0) + (number_property(page, extent, 0) - length) / 2
 }

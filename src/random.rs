@@ -4,28 +4,32 @@ use wasm_bindgen::JsValue;
 use web_sys::Window;
 
 /// The public id and the secret of a new attempt, 22 and 43 characters of base64url.
-pub(crate) fn attempt_names(page: &Window) -> Result<(String, String), JsValue> {
+pub(crate) fn attempt_names(page: &Window) -> Option<(JsValue, JsValue)> {
     let mut bytes = [0; 48];
-    page.crypto()?.get_random_values_with_u8_array(&mut bytes)?;
+    page.crypto().ok()?.get_random_values_with_u8_array(&mut bytes).ok()?;
     let (id, secret) = bytes.split_at(16);
-    Ok((base64url(id), base64url(secret)))
+    Some((base64url(id).into(), base64url(secret).into()))
 }
 
 /// Base64url without padding, RFC 4648 section 5.
 fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     let (mut buffer, mut bits) = (0_u32, 0);
+    let mut push = |sextet: u32| {
+        let at = (sextet & 63) as usize;
+        text.push_str(ALPHABET.get(at..=at).unwrap_or_default());
+    };
     for byte in bytes {
         buffer = buffer << 8 | u32::from(*byte);
         bits += 8;
         while bits >= 6 {
             bits -= 6;
-            text.push(char::from(ALPHABET[(buffer >> bits & 63) as usize]));
+            push(buffer >> bits);
         }
     }
     if bits > 0 {
-        text.push(char::from(ALPHABET[(buffer << (6 - bits) & 63) as usize]));
+        push(buffer << (6 - bits));
     }
     text
 }

@@ -3,39 +3,36 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode};
-use js_sys::Promise;
+use handfast_protocol::ErrorCode;
+use js_sys::{Array, JSON, Promise};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Storage, Window};
+use web_sys::Window;
 
-use crate::attempt_status::{Ask, Standing, StatusRequest};
-use crate::connect::{connected, popup_closed, unreachable};
-use crate::connect_error::ConnectError;
+use crate::attempt_status::{self, Ask, Standing, StatusRequest};
+use crate::connect::{self, connected, popup_closed, unreachable};
 use crate::host::Host;
-use crate::js::property;
+use crate::js::{Callback, object_property, text_property};
 
-/// Remembers an attempt in this tab's storage, one name a line. The connection id comes last: it may hold lines.
+/// Remembers an attempt in this tab's storage under the address of its status. `None` where there is no storage.
 pub(crate) fn remember(
     page: &Window,
-    host: &Host,
-    names: &(String, String),
-    config_key: &ConfigKey,
-    connection_id: &ConnectionId,
-) -> Result<(), ConnectError> {
-    let text = [&names.0, &names.1, config_key.as_str(), connection_id.as_str()].join("\n");
-    let stored = storage(page).and_then(|storage| storage.set_item(&key(host), &text).ok());
-    stored.ok_or_else(|| {
-        ConnectError::new(
-            ErrorCode::Sandboxed,
-            "this page has no sessionStorage, which redirect mode needs: use mode: \"popup\"",
-        )
-    })
+    url: &JsValue,
+    id: &JsValue,
+    secret: &JsValue,
+    config_key: &JsValue,
+    connection_id: &JsValue,
+) -> Option<()> {
+    let names = Array::of4(id, secret, config_key, connection_id);
+    let text = JSON::stringify(&names).ok()?;
+    storage(page)?.set_item(url, &text);
+    Some(())
 }
 
 /// Forgets what [`remember`] stored.
-pub(crate) fn forget(page: &Window, host: &Host) {
+pub(crate) fn forget(page: &Window, url: &JsValue) {
     if let Some(storage) = storage(page) {
-        let _ = storage.remove_item(&key(host));
+        storage.remove_item(url);
     }
 }
 
@@ -43,58 +40,56 @@ pub(crate) fn forget(page: &Window, host: &Host) {
 ///
 /// Believes the server only, never the page's address. A cancel answers the outcome where there is one, and ends the
 /// attempt where the user came back without.
-pub(crate) fn resume(host: &Host) -> Promise {
-    let Some((page, text)) = web_sys::window().and_then(|page| {
-        let text = storage(&page)?.get_item(&key(host)).ok()??;
-        Some((page, text))
-    }) else {
-        return Promise::resolve(&JsValue::NULL);
-    };
-    let mut lines = text.as_str();
-    let mut line = || {
-        let end = lines.bytes().position(|byte| byte == b'\n').unwrap_or(lines.len());
-        let line = lines.get(..end).unwrap_or_default().to_owned();
-        lines = lines.get(end + 1..).unwrap_or_default();
-        line
-    };
-    let (id, secret, config_key) = (line(), line(), line());
-    let connection_id = lines.to_owned();
-    let host = host.clone();
-    Promise::new(&mut move |resolve, reject| {
-        let (page, host) = (page.clone(), host.clone());
-        let (config_key, connection_id) = (config_key.clone(), connection_id.clone());
-        let on_its_way = Rc::new(RefCell::new(None));
-        let held = on_its_way.clone();
-        let server = host.clone();
-        let request = StatusRequest::send(&server, (&id, &secret), Ask::Cancel, move |standing| {
-            if !matches!(standing, Standing::Unreachable) {
-                forget(&page, &host);
+pub(crate) fn resume(page: Option<Window>, host: &Host) -> Promise {
+    let url = host.at(attempt_status::PATH, "");
+    let remembered = page.and_then(|page| {
+        let text = storage(&page)?.get_item(&url)?;
+        Some((page, JSON::parse(&text).ok()?.unchecked_into::<Array>()))
+    });
+    let Some((page, names)) = remembered else { return Promise::resolve(&JsValue::NULL) };
+    let ids = connected(&names.get(2), &names.get(3));
+    let (promise, settle) = connect::promise();
+    let on_its_way = Rc::new(RefCell::new(None));
+    let (request, address) = (on_its_way.clone(), url.clone());
+    let answered = Callback::new(move |event| {
+        let standing = attempt_status::read(&event);
+        if !matches!(standing, Standing::Unreachable) {
+            forget(&page, &url);
+        }
+        let outcome = match standing {
+            Standing::Unreachable => Err(unreachable()),
+            // Ended by this very question, or long ago.
+            Standing::Final(Err(error))
+                if text_property(&error, "code").as_deref() == Some(ErrorCode::Aborted.as_str()) =>
+            {
+                Err(popup_closed())
             }
-            let outcome = match standing {
-                Standing::Unreachable => Err(unreachable()),
-                // Ended by this very question, or long ago.
-                Standing::Final(Err(error)) if error.code() == ErrorCode::Aborted.as_str() => {
-                    Err(popup_closed())
-                }
-                Standing::Final(outcome) => outcome,
-                Standing::Unknown | Standing::Pending => Err(popup_closed()),
-            };
-            let _ = match outcome {
-                Ok(()) => resolve.call1(&JsValue::UNDEFINED, &connected(&config_key, &connection_id)),
-                Err(error) => reject.call1(&JsValue::UNDEFINED, &error.to_js(&config_key, &connection_id)),
-            };
-            held.take();
-        });
-        *on_its_way.borrow_mut() = request.ok();
-    })
+            Standing::Final(outcome) => outcome,
+            Standing::Unknown | Standing::Pending => Err(popup_closed()),
+        };
+        settle.settle(outcome, &ids);
+        request.take();
+    });
+    let sent = StatusRequest::send(&address, &names.get(0), &names.get(1), Ask::Cancel, answered);
+    *on_its_way.borrow_mut() = Some(sent);
+    promise
 }
 
-fn key(host: &Host) -> String {
-    ["handfast ", host.as_str()].concat()
+#[wasm_bindgen]
+extern "C" {
+    type Storage;
+
+    #[wasm_bindgen(method, js_name = getItem)]
+    fn get_item(this: &Storage, key: &JsValue) -> Option<String>;
+
+    #[wasm_bindgen(method, js_name = setItem)]
+    fn set_item(this: &Storage, key: &JsValue, value: &JsValue);
+
+    #[wasm_bindgen(method, js_name = removeItem)]
+    fn remove_item(this: &Storage, key: &JsValue);
 }
 
 /// The tab's storage, where the browser lets this page have it.
 fn storage(page: &Window) -> Option<Storage> {
-    let storage = property(page, "sessionStorage");
-    (!storage.is_falsy()).then(|| storage.unchecked_into())
+    object_property(page, "sessionStorage")
 }

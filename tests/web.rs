@@ -16,7 +16,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 
 /// A server of this page's own origin, so that its messages can be posted from the inner frame.
 fn handfast() -> Handfast {
-    Handfast::new(&page().location().origin().unwrap()).unwrap()
+    Handfast::new(&page().origin()).unwrap()
 }
 
 fn page() -> Window {
@@ -136,7 +136,7 @@ async fn the_start_request_is_one_field_of_json() {
     let _server = Server::answering("{status: 'unknown'}");
     let window = window();
     let options = ConnectOptions::new()
-        .popup_window(window.clone())
+        .popup_window(&window)
         .connect_token("hct_1")
         .param("subdomain", "acme")
         .scopes(["repo", "user"])
@@ -166,8 +166,8 @@ async fn only_the_message_of_this_attempt_from_this_window_settles() {
     let _server = Server::answering("{status: 'pending'}");
     let (first, second) = (window(), window());
     let handfast = handfast();
-    let one = handfast.connect("github", "one", ConnectOptions::new().popup_window(first.clone()));
-    let two = handfast.connect("github", "two", ConnectOptions::new().popup_window(second.clone()));
+    let one = handfast.connect("github", "one", ConnectOptions::new().popup_window(&first));
+    let two = handfast.connect("github", "two", ConnectOptions::new().popup_window(&second));
     let id = |window| text(&submitted(window), "attempt_id");
     let (one_id, two_id) = (id(&first), id(&second));
     // The right attempt from the wrong window, the wrong attempt from the right window, and no attempt at all.
@@ -188,8 +188,8 @@ async fn one_pair_of_names_has_one_attempt() {
     let _server = Server::answering("{status: 'pending'}");
     let (first, second) = (window(), window());
     let handfast = handfast();
-    let one = handfast.connect("github", "same", ConnectOptions::new().popup_window(first.clone()));
-    let again = handfast.connect("github", "same", ConnectOptions::new().popup_window(second.clone()));
+    let one = handfast.connect("github", "same", ConnectOptions::new().popup_window(&first));
+    let again = handfast.connect("github", "same", ConnectOptions::new().popup_window(&second));
     assert!(run(&second, "return window.submitted === undefined").is_truthy());
     post(&first, &text(&submitted(&first), "attempt_id"), "AUTHORIZATION_SUCEEDED");
     assert_eq!(one.await.unwrap(), again.await.unwrap());
@@ -198,7 +198,7 @@ async fn one_pair_of_names_has_one_attempt() {
 #[wasm_bindgen_test]
 async fn a_timeout_cancels_at_the_server() {
     let _server = Server::answering("{status: 'unknown'}");
-    let options = ConnectOptions::new().popup_window(window()).timeout(Duration::from_millis(10));
+    let options = ConnectOptions::new().popup_window(&window()).timeout(Duration::from_millis(10));
     let error = handfast().connect("github", "slow", options).await.unwrap_err();
     assert_eq!(error.known_code(), Some(ErrorCode::Timeout));
     assert!(asked().ends_with("&action=cancel"), "{}", asked());
@@ -207,7 +207,7 @@ async fn a_timeout_cancels_at_the_server() {
 #[wasm_bindgen_test]
 async fn a_cancel_that_loses_the_race_resolves() {
     let _server = Server::answering("{status: 'final', eventType: 'AUTHORIZATION_SUCEEDED', data: {}}");
-    let options = ConnectOptions::new().popup_window(window()).timeout(Duration::from_millis(10));
+    let options = ConnectOptions::new().popup_window(&window()).timeout(Duration::from_millis(10));
     assert!(handfast().connect("github", "just in time", options).await.is_ok());
 }
 
@@ -215,7 +215,7 @@ async fn a_cancel_that_loses_the_race_resolves() {
 async fn an_abort_signal_aborts_before_and_after_the_start() {
     let _server = Server::answering("{status: 'unknown'}");
     let controller = AbortController::new().unwrap();
-    let options = || ConnectOptions::new().popup_window(window()).signal(controller.signal());
+    let options = || ConnectOptions::new().popup_window(&window()).signal(&controller.signal());
     let running = handfast().connect("github", "aborted", options());
     controller.abort();
     assert_eq!(running.await.unwrap_err().known_code(), Some(ErrorCode::Aborted));
@@ -227,7 +227,7 @@ async fn an_abort_signal_aborts_before_and_after_the_start() {
 async fn a_connect_token_may_come_later_or_not_at_all() {
     let _server = Server::answering("{status: 'unknown'}");
     let window = window();
-    let options = ConnectOptions::new().popup_window(window.clone());
+    let options = ConnectOptions::new().popup_window(&window);
     let handfast = handfast();
     let connecting =
         handfast.connect("github", "later", options.fetch_connect_token(async || Ok("hct_2".to_owned())));
@@ -237,7 +237,7 @@ async fn a_connect_token_may_come_later_or_not_at_all() {
     handfast.cancel();
     assert!(connecting.await.is_err());
 
-    let options = ConnectOptions::new().popup_window(self::window());
+    let options = ConnectOptions::new().popup_window(&self::window());
     let refused = options.fetch_connect_token(async || Err("nobody is logged in".to_owned()));
     let error = handfast.connect("github", "not at all", refused).await.unwrap_err();
     assert_eq!(error.known_code(), Some(ErrorCode::InvalidConnectToken));
@@ -250,7 +250,7 @@ async fn events_tell_how_far_an_attempt_has_come() {
     let heard = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let list = heard.clone();
     let window = window();
-    let options = ConnectOptions::new().popup_window(window.clone());
+    let options = ConnectOptions::new().popup_window(&window);
     let options = options.on_event(move |event| list.borrow_mut().push(event.to_owned()));
     let connecting = handfast().connect("github", "events", options);
     post(&window, &text(&submitted(&window), "attempt_id"), "AUTHORIZATION_SUCEEDED");

@@ -12,9 +12,8 @@ class Handfast {
 
   connect(configKey, connectionId, options) {
     return whenStarted(
-      () => connect(this.host, configKey, connectionId, { ...this.options, ...options }),
-      configKey,
-      connectionId,
+      () => connect(globalThis.window, this.host, configKey, connectionId, { ...this.options, ...options }),
+      { configKey, connectionId },
     );
   }
 
@@ -23,7 +22,7 @@ class Handfast {
   }
 
   resume() {
-    return whenStarted(() => resume(this.host));
+    return whenStarted(() => resume(globalThis.window, this.host));
   }
 
   cancel() {

@@ -23,12 +23,12 @@ export function start() {
 }
 
 /** Calls `run` as soon as the WebAssembly has started: at once, if it has. */
-export function whenStarted(run, configKey, connectionId) {
+export function whenStarted(run, names) {
   if (started) return run();
   return starting.then(run, (cause) => {
     const message =
       "this page may not run WebAssembly: add 'wasm-unsafe-eval' to script-src of its Content-Security-Policy (" + cause + ')';
-    throw new ConnectError('csp_blocked', message, configKey, connectionId);
+    throw new ConnectError('csp_blocked', message, names);
   });
 }
 

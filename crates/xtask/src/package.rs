@@ -33,9 +33,9 @@ pub(crate) fn package() -> anyhow::Result<PathBuf> {
     fresh_folder(&build)?;
 
     build_wasm(root, &build)?;
-    let wasm = shrink_wasm(&npm, &build)?;
+    let (wasm, names) = shrink_wasm(&npm, &build)?;
     copy_files(&root.join("pkg-template/src"), &build)?;
-    open_glue(&build.join("sdk.js"))?;
+    open_glue(&build.join("sdk.js"), &names)?;
     fs::write(build.join("wasm_latin1.js"), latin1_module(&wasm))?;
     fs::write(build.join("wasm_base64.js"), base64_module(&wasm))?;
 
@@ -65,10 +65,21 @@ fn build_wasm(root: &Path, build: &Path) -> anyhow::Result<()> {
     program::run(&mut wasm_pack).context("the SDK cannot be built").map(drop)
 }
 
-/// Traps instead of formatting panic messages nobody reads, then lets wasm-opt remove what that made unreachable.
-fn shrink_wasm(npm: &Path, build: &Path) -> anyhow::Result<Vec<u8>> {
+/// The short names by which module and glue call each other.
+#[derive(serde::Deserialize)]
+struct ShortNames {
+    /// Module, long name, short name.
+    imports: Vec<(String, String, String)>,
+    /// Long name, short name.
+    exports: Vec<(String, String)>,
+}
+
+/// Traps instead of formatting panic messages nobody reads, lets wasm-opt remove what that made unreachable, and gives
+/// short names to what crosses the border to JavaScript.
+fn shrink_wasm(npm: &Path, build: &Path) -> anyhow::Result<(Vec<u8>, ShortNames)> {
     let whole = build.join("sdk_bg.wasm");
     let trapping = build.join("trapping.wasm");
+    let optimized = build.join("optimized.wasm");
     let small = build.join("small.wasm");
     let script = build.join("trap_panics.mjs");
     fs::write(&script, TRAP_PANICS)?;
@@ -76,28 +87,42 @@ fn shrink_wasm(npm: &Path, build: &Path) -> anyhow::Result<Vec<u8>> {
         Command::new("node").arg(&script).arg(npm.join("binaryen/index.js")).arg(&whole).arg(&trapping),
     )
     .context("panics cannot be taken out of the WebAssembly")?;
-    program::run(
-        Command::new(npm.join(".bin/wasm-opt"))
-            .args(["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features"])
-            .args(WASM_FEATURES)
-            .arg(&trapping)
-            .arg("-o")
-            .arg(&small),
-    )
-    .context("the WebAssembly cannot be shrunk")?;
-    Ok(fs::read(small)?)
+    let wasm_opt = |passes: &[&str], from: &Path, to: &Path| {
+        let mut command = Command::new(npm.join(".bin/wasm-opt"));
+        program::run(command.args(passes).args(WASM_FEATURES).arg(from).arg("-o").arg(to))
+            .context("the WebAssembly cannot be shrunk")
+    };
+    let strip = ["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features"];
+    wasm_opt(&strip, &trapping, &optimized)?;
+    let names = wasm_opt(&["--minify-imports-and-exports-and-modules"], &optimized, &small)?;
+    let names = serde_json::from_str(&names).context("wasm-opt lists the short names as JSON")?;
+    Ok((fs::read(small)?, names))
 }
 
-/// Exports the two halves of wasm-bindgen's start, between which our own loader stands, instead of its own starts:
-/// those fetch a file by `import.meta.url`, which several bundlers take for an asset.
-fn open_glue(glue: &Path) -> anyhow::Result<()> {
-    let text = fs::read_to_string(glue)?;
-    let own = "export { initSync, __wbg_init as default };";
-    ensure!(text.contains(own), "wasm-bindgen's JavaScript ends otherwise than expected: {}", glue.display());
-    Ok(fs::write(
-        glue,
-        text.replace(own, "export { __wbg_get_imports as imports, __wbg_finalize_init as finish };"),
-    )?)
+/// Rewrites wasm-bindgen's JavaScript: the short names, and instead of its own starts the two halves between which our
+/// loader stands. Its own fetch a file by `import.meta.url`, which several bundlers take for an asset.
+fn open_glue(glue: &Path, names: &ShortNames) -> anyhow::Result<()> {
+    let mut text = fs::read_to_string(glue)?;
+    let mut replace = |long: &str, short: &str| -> anyhow::Result<()> {
+        ensure!(text.contains(long), "wasm-bindgen's JavaScript has no {long:?}: {}", glue.display());
+        text = text.replace(long, short);
+        Ok(())
+    };
+    replace(
+        "export { initSync, __wbg_init as default };",
+        "export { __wbg_get_imports as imports, __wbg_finalize_init as finish };",
+    )?;
+    for (module, long, short) in &names.imports {
+        ensure!(module == "./sdk_bg.js", "an import from {module:?} is not expected");
+        replace(&format!("        {long}: function("), &format!("        {short}: function("))?;
+    }
+    replace("\"./sdk_bg.js\": import0", "a: import0")?;
+    for (long, short) in &names.exports {
+        for end in ['(', ')', '.', ',', ';'] {
+            text = text.replace(&format!("wasm.{long}{end}"), &format!("wasm.{short}{end}"));
+        }
+    }
+    Ok(fs::write(glue, text)?)
 }
 
 struct Bundle<'a> {
