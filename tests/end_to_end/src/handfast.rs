@@ -207,17 +207,21 @@ impl Drop for Handfast {
     }
 }
 
-/// The program under test, beside the test's own.
 fn binary() -> anyhow::Result<PathBuf> {
+    built("handfast")
+}
+
+/// A program of the workspace, built beside the test's own.
+///
+/// # Errors
+/// When it is not built.
+pub fn built(name: &str) -> anyhow::Result<PathBuf> {
     let ours = std::env::current_exe()?;
     let folder =
         ours.parent().and_then(Path::parent).context("tests are built into a folder of their own")?;
-    let binary = folder.join("handfast");
+    let binary = folder.join(name);
     if !binary.exists() {
-        bail!(
-            "{} is not built; run `cargo xtask test`, or `cargo build -p handfast-server`",
-            binary.display()
-        );
+        bail!("{} is not built; run `cargo xtask test`, or `cargo build --workspace`", binary.display());
     }
     Ok(binary)
 }
