@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::DATABASE;
 use crate::{
     browser::{Attempt, Browser, ORIGIN, Page, ask},
     provider::Provider,
@@ -11,7 +12,7 @@ use crate::{
 
 async fn world() -> (Provider, Server, Browser) {
     let provider = Provider::start().await;
-    let server = Server::start(&provider).await;
+    let server = Server::start(DATABASE, &provider).await;
     (provider, server, Browser::default())
 }
 
@@ -98,7 +99,7 @@ async fn behind_https_the_cookie_is_host_bound_and_secure_whatever_the_request_s
         ("HANDFAST_PUBLIC_URL", "https://connect.localhost"),
         ("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true"),
     ];
-    let server = Server::start_behind(&provider, &variables).await;
+    let server = Server::start_behind(DATABASE, &provider, &variables).await;
     let headers = [("origin", ORIGIN), ("host", "connect.localhost")];
     let page = Browser::default().start_with(&server, "acme", &Attempt::new("user-1"), &headers).await;
     let cookie = page.headers["set-cookie"].to_str().unwrap();
@@ -187,7 +188,7 @@ async fn a_long_poll_hears_of_the_outcome_when_it_is_there() {
     let (provider, server, mut browser) = world().await;
     let attempt = Attempt::new("user-1");
     let page = browser.start(&server, &attempt).await;
-    provider.hold().await;
+    provider.hold("authorization_code");
     let poll = ask(&server, &attempt, "status", 25);
     let callback = async {
         let state = page.state();
@@ -256,7 +257,7 @@ async fn a_cancel_that_loses_the_race_answers_the_outcome() {
     let (provider, server, mut browser) = world().await;
     let attempt = Attempt::new("user-1");
     let page = browser.start(&server, &attempt).await;
-    provider.hold().await;
+    provider.hold("authorization_code");
     let state = page.state();
     let params = [("code", "c"), ("state", state.as_str())];
     let callback = browser.call_back(&server, &params);

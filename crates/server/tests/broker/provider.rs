@@ -9,9 +9,6 @@ use axum::{Form, Json, Router, extract::State, http::StatusCode, response::IntoR
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
-/// How many token requests a provider answers that was never told to hold them back.
-const OPEN: u32 = 1_000_000;
-
 type Fields = HashMap<String, String>;
 
 /// A running provider. Ends when dropped.
@@ -26,7 +23,8 @@ struct Shared {
     revocations: Mutex<Vec<Fields>>,
     answers: Mutex<VecDeque<(u16, Value)>>,
     last_answer: Mutex<(u16, Value)>,
-    /// How many token requests may be answered.
+    held: Mutex<Option<&'static str>>,
+    /// How many held token requests may be answered.
     gate: Semaphore,
 }
 
@@ -37,7 +35,8 @@ impl Provider {
             revocations: Mutex::default(),
             answers: Mutex::default(),
             last_answer: Mutex::new((200, tokens("access-1", "refresh-1", 3600))),
-            gate: Semaphore::new(OPEN as usize),
+            held: Mutex::default(),
+            gate: Semaphore::new(0),
         });
         let routes = Router::new()
             .route("/token", post(token))
@@ -64,14 +63,12 @@ impl Provider {
         self.shared.answers.lock().unwrap().push_back((status, body));
     }
 
-    /// Holds token requests back until [`Provider::release`].
-    pub(crate) async fn hold(&self) {
-        let used = self.token_requests().len();
-        let left = OPEN - u32::try_from(used).unwrap();
-        self.shared.gate.acquire_many(left).await.unwrap().forget();
+    /// Holds token requests of this grant type back until [`Provider::release`].
+    pub(crate) fn hold(&self, grant_type: &'static str) {
+        *self.shared.held.lock().unwrap() = Some(grant_type);
     }
 
-    /// Lets one token request be answered.
+    /// Lets one held token request be answered.
     pub(crate) fn release(&self) {
         self.shared.gate.add_permits(1);
     }
@@ -107,8 +104,11 @@ pub(crate) fn tokens(access_token: &str, refresh_token: &str, expires_in: u64) -
 }
 
 async fn token(State(shared): State<Arc<Shared>>, Form(fields): Form<Fields>) -> impl IntoResponse {
+    let is_held = *shared.held.lock().unwrap() == fields.get("grant_type").map(String::as_str);
     shared.token_requests.lock().unwrap().push(fields);
-    shared.gate.acquire().await.unwrap().forget();
+    if is_held {
+        shared.gate.acquire().await.unwrap().forget();
+    }
     let next = shared.answers.lock().unwrap().pop_front();
     let mut last = shared.last_answer.lock().unwrap();
     if let Some(next) = next {

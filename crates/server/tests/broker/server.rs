@@ -11,7 +11,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::provider::Provider;
+use crate::{postgres_server, provider::Provider};
+
+/// Where a server keeps its data.
+#[derive(Clone, Copy)]
+pub(crate) enum Database {
+    /// A file in its data folder.
+    Sqlite,
+    /// A new database of a private PostgreSQL server.
+    Postgres,
+}
 
 /// A running server. Killed, and its folder removed, when dropped.
 pub(crate) struct Server {
@@ -25,16 +34,25 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server whose catalogue holds the entry `fake` for `provider`, and an integration of it called `acme`.
-    pub(crate) async fn start(provider: &Provider) -> Self {
-        Self::start_with(provider.entry(), json!({}), &[("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true")])
-            .await
+    pub(crate) async fn start(database: Database, provider: &Provider) -> Self {
+        Self::start_with(
+            database,
+            provider.entry(),
+            json!({}),
+            &[("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true")],
+        )
+        .await
     }
 
     /// The same with another entry, further fields of the integration, and variables.
-    pub(crate) async fn start_with(entry: Value, integration: Value, variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(
+        database: Database,
+        entry: Value,
+        integration: Value,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = write_folder(entry);
-        let variables: Vec<_> =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables = with_database(database, variables);
         let (process, url) = spawn(&folder, 0, &variables);
         let server = Self { folder, process, url, http: client(), variables };
         server.add_integration("acme", integration).await;
@@ -42,14 +60,17 @@ impl Server {
     }
 
     /// A server that is reached through a proxy under the `HANDFAST_PUBLIC_URL` among `variables`.
-    pub(crate) async fn start_behind(provider: &Provider, variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_behind(
+        database: Database,
+        provider: &Provider,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
         let folder = write_folder(provider.entry());
-        let variables: Vec<_> =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables = with_database(database, variables);
         let (process, _) = spawn(&folder, port, &variables);
         let url = format!("http://127.0.0.1:{port}");
         let server = Self { folder, process, url, http: client(), variables };
@@ -75,6 +96,16 @@ impl Server {
             .await
             .unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// A second server on the same data.
+    pub(crate) fn replica(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["handfast.toml", "sealing.keys"] {
+            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).expect("a file to copy");
+        }
+        let (process, url) = spawn(&folder, 0, &self.variables);
+        Self { folder, process, url, http: client(), variables: self.variables.clone() }
     }
 
     /// Kills the process as a power cut would, and starts it again on the same port and data.
@@ -135,6 +166,16 @@ pub(crate) async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "it did not come true in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The variables, and where the data are kept.
+fn with_database(database: Database, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let url = match database {
+        Database::Sqlite => None,
+        Database::Postgres => Some(("HANDFAST_DATABASE_URL".to_owned(), postgres_server::new_database())),
+    };
+    owned.chain(url).collect()
 }
 
 /// A data folder whose configuration adds the entry `fake` to the catalogue.

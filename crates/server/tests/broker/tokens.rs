@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::DATABASE;
 use crate::{
     browser::Browser,
     provider::{Provider, tokens},
@@ -16,8 +17,13 @@ async fn world(lifetime: u64) -> (Provider, Server) {
     provider.answer(200, tokens("access-1", "refresh-1", lifetime));
     let mut entry = provider.entry();
     entry["refresh_margin"] = json!(lifetime);
-    let server =
-        Server::start_with(entry, json!({}), &[("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true")]).await;
+    let server = Server::start_with(
+        DATABASE,
+        entry,
+        json!({}),
+        &[("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true")],
+    )
+    .await;
     let page = Browser::default().connect(&server, "user-1").await;
     assert_eq!(page.event_type(), "AUTHORIZATION_SUCEEDED");
     (provider, server)
@@ -48,7 +54,7 @@ async fn fifty_readers_of_a_due_connection_make_one_token_request() {
 async fn a_short_lived_token_is_not_renewed_on_every_call() {
     let provider = Provider::start().await;
     provider.answer(200, tokens("access-1", "refresh-1", 300));
-    let server = Server::start(&provider).await;
+    let server = Server::start(DATABASE, &provider).await;
     Browser::default().connect(&server, "user-1").await;
     for _ in 0..3 {
         assert_eq!(server.access_token("user-1").await, "access-1");
@@ -120,7 +126,7 @@ async fn a_refused_refresh_token_asks_for_a_reconnect_which_keeps_the_id() {
 #[tokio::test]
 async fn a_caller_who_hangs_up_does_not_lose_the_renewed_token() {
     let (provider, server) = world(60).await;
-    provider.hold().await;
+    provider.hold("refresh_token");
     provider.answer(200, fresh("access-2", "refresh-2"));
     let url = format!("{}/connections/user-1?config_key=acme", server.url);
     let caller = tokio::spawn(server.http.get(url).send());
@@ -134,7 +140,7 @@ async fn a_caller_who_hangs_up_does_not_lose_the_renewed_token() {
 #[tokio::test]
 async fn a_refresh_can_be_forced() {
     let provider = Provider::start().await;
-    let server = Server::start(&provider).await;
+    let server = Server::start(DATABASE, &provider).await;
     Browser::default().connect(&server, "user-1").await;
     provider.answer(200, fresh("access-2", "refresh-2"));
     let (_, body) =
@@ -146,7 +152,7 @@ async fn a_refresh_can_be_forced() {
 #[tokio::test]
 async fn a_refresh_that_a_kill_cut_short_is_retried_once_its_lease_ends() {
     let (provider, mut server) = world(60).await;
-    provider.hold().await;
+    provider.hold("refresh_token");
     provider.answer(200, fresh("access-2", "refresh-2"));
     let url = format!("{}/connections/user-1?config_key=acme", server.url);
     let caller = tokio::spawn(server.http.get(url).send());
@@ -165,7 +171,7 @@ async fn a_refresh_that_a_kill_cut_short_is_retried_once_its_lease_ends() {
 #[tokio::test]
 async fn deleting_a_connection_revokes_it_at_the_provider_and_says_so() {
     let provider = Provider::start().await;
-    let server = Server::start(&provider).await;
+    let server = Server::start(DATABASE, &provider).await;
     Browser::default().connect(&server, "user-1").await;
     let url = format!("{}/connections/user-1?config_key=acme", server.url);
     let answer: Value = server.http.delete(&url).send().await.unwrap().json().await.unwrap();
