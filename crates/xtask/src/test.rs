@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use xtask::{program, repository, tools};
 
-use crate::steps::Tally;
+use crate::steps::{Outcome, Tally};
 
 /// How much is tested.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Extent {
 
 const CHROMIUM: &[(&str, &str)] =
     &[("chromium", "chromium|google-chrome"), ("chromium-driver", "chromedriver")];
+const OTHER_BROWSERS: &[(&str, &str)] =
+    &[("firefox-esr", "firefox-esr|firefox"), ("webkit2gtk-driver", "WebKitWebDriver"), ("xvfb", "Xvfb")];
 
 /// Runs every step, also after one has failed, and ends with the line `N passed, N failed`.
 pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
@@ -29,8 +31,11 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     println!("set-up ..");
     tools::wasm_target()?;
     tools::from_debian(CHROMIUM)?;
-    let path = tools::wasm_path()?;
-    let _ = extent;
+    if extent == Extent::Whole {
+        tools::from_debian(OTHER_BROWSERS)?;
+        tools::from_crates_io("geckodriver", tools::GECKODRIVER)?;
+    }
+    tools::wasm_path()?;
 
     let mut tally = Tally::default();
     let repair = "Mend what is named above and run this command again.";
@@ -64,28 +69,29 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
         tally.steps("unit and integration tests", repair, &mut commands)?;
     }
 
-    let mut in_chromium = program::family_bound_to_us("wasm-pack");
-    in_chromium
-        .args(["test", "--headless", "--chrome", "--chromedriver"])
-        .arg(program::find("chromedriver").context("chromedriver is not on PATH")?)
-        .env("PATH", &path);
-    tally.step("SDK tests in Chromium", repair, &mut in_chromium)?;
+    let browsers: &[Browser] = match extent {
+        Extent::Whole => &[Browser::Chromium, Browser::Firefox, Browser::WebKit],
+        Extent::Quick => &[Browser::Chromium],
+    };
+    for browser in browsers {
+        tally.step(&format!("SDK tests in {}", browser.name()), repair, &mut browser.wasm_pack_test()?)?;
+    }
 
     let packaged = tally.step("npm package", repair, &mut cargo(&["xtask", "package"]))?;
     if built.succeeded && packaged.succeeded {
-        for (name, package) in [("package tests", "package"), ("end to end", "end_to_end")] {
-            let programs = product.iter().filter(|program| program.package == package);
-            // Two at a time: a browser takes a core and half a gigabyte.
-            let options = ["--show-output", "--test-threads=2"];
-            let mut commands: Vec<_> = programs.map(|program| program.command(&options)).collect();
-            let outcome = tally.steps(name, repair, &mut commands)?;
-            if outcome.succeeded {
-                outcome
-                    .output
-                    .lines()
-                    .filter(|line| line.starts_with("figure: "))
-                    .for_each(|line| println!("  {line}"));
+        let of = |package: &'static str| product.iter().filter(move |program| program.package == package);
+        let mut commands: Vec<_> = of("package").map(|program| program.command(TWO_AT_A_TIME)).collect();
+        tally.steps("package tests", repair, &mut commands)?;
+        let mut commands: Vec<_> = of("end_to_end").map(|program| program.command(TWO_AT_A_TIME)).collect();
+        show_figures(&tally.steps("end to end", repair, &mut commands)?);
+        for browser in &browsers[1..] {
+            let scenarios = of("end_to_end").filter(|program| program.name == "scenarios");
+            let mut commands: Vec<_> = scenarios.map(|program| program.command(TWO_AT_A_TIME)).collect();
+            for command in &mut commands {
+                command.env("E2E_BROWSER", browser.name().to_lowercase());
             }
+            let name = format!("scenarios in {}", browser.name());
+            show_figures(&tally.steps(&name, repair, &mut commands)?);
         }
     }
 
@@ -94,6 +100,71 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
         bail!("not everything passed");
     }
     Ok(())
+}
+
+/// A browser takes a core and half a gigabyte.
+const TWO_AT_A_TIME: &[&str] = &["--show-output", "--test-threads=2"];
+
+fn show_figures(outcome: &Outcome) {
+    if outcome.succeeded {
+        let figures = outcome.output.lines().filter(|line| line.starts_with("figure: "));
+        figures.for_each(|line| println!("  {line}"));
+    }
+}
+
+/// A browser of the matrix.
+#[derive(Clone, Copy)]
+enum Browser {
+    Chromium,
+    Firefox,
+    WebKit,
+}
+
+impl Browser {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "Chromium",
+            Self::Firefox => "Firefox",
+            Self::WebKit => "WebKit",
+        }
+    }
+
+    /// `wasm-pack test`, which leaves a browser behind unless its family ends with it.
+    fn wasm_pack_test(self) -> anyhow::Result<Command> {
+        let on_path = |name: &str| program::find(name).with_context(|| format!("{name} is not on PATH"));
+        let mut command = match self {
+            Self::Chromium => {
+                let mut command = program::family_bound_to_us("wasm-pack");
+                command
+                    .args(["test", "--headless", "--chrome", "--chromedriver"])
+                    .arg(on_path("chromedriver")?);
+                command
+            }
+            Self::Firefox => {
+                let geckodriver =
+                    tools::from_crates_io("geckodriver", tools::GECKODRIVER)?.join("geckodriver");
+                let mut command = program::family_bound_to_us("wasm-pack");
+                command.args(["test", "--headless", "--firefox", "--geckodriver"]).arg(geckodriver);
+                command
+            }
+            Self::WebKit => {
+                let mut command = program::family_bound_to_us("xvfb-run");
+                command
+                    .args([
+                        "--auto-servernum",
+                        "wasm-pack",
+                        "test",
+                        "--headless",
+                        "--safari",
+                        "--safaridriver",
+                    ])
+                    .arg(on_path("WebKitWebDriver")?);
+                command
+            }
+        };
+        command.env("PATH", tools::wasm_path()?);
+        Ok(command)
+    }
 }
 
 fn cargo(arguments: &[&str]) -> Command {
@@ -111,6 +182,7 @@ fn clippy(selection: &[&str]) -> Command {
 /// A test program that cargo built.
 struct TestProgram {
     package: String,
+    name: String,
     executable: PathBuf,
     folder: PathBuf,
 }
@@ -120,6 +192,8 @@ impl TestProgram {
     fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new(&self.executable);
         command.args(options).current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        // Where a test fails, what it says is enough.
+        command.env("RUST_LIB_BACKTRACE", "0");
         command
     }
 }
@@ -143,6 +217,7 @@ fn test_programs(messages: &str) -> anyhow::Result<Vec<TestProgram>> {
         let package = folder.file_name().context("a package's folder has a name")?;
         programs.push(TestProgram {
             package: package.to_string_lossy().into_owned(),
+            name: message["target"]["name"].as_str().unwrap_or_default().to_owned(),
             executable: executable.into(),
             folder: folder.to_owned(),
         });

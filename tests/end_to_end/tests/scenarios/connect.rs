@@ -22,7 +22,7 @@ async fn one_click_connects_and_the_backend_holds_a_token_that_works() -> anyhow
     assert_eq!(answer, json!({ "resolved": names }));
     browser.until_popup_is_gone().await;
     let clicked_at = browser.run("return window.clickedAt", &[]).await?.as_f64().expect("an instant");
-    figure("click to the provider's page", format!("{:.0} ms", shown_at - clicked_at));
+    figure("debug build, click to the provider's page", format!("{:.0} ms", shown_at - clicked_at));
 
     let access_token = world.access_token("direct", "user-1").await?;
     assert_eq!(world.userinfo(&access_token).await?["preferred_username"], "ada");
@@ -33,7 +33,7 @@ async fn one_click_connects_and_the_backend_holds_a_token_that_works() -> anyhow
         assert_eq!(status, 200, "{spelling}");
     }
     if let Some(bytes) = world.server.memory() {
-        figure("memory after one connect", megabytes(bytes));
+        figure("debug build, memory after one connect", megabytes(bytes));
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ async fn the_idle_server_is_small_and_soon_there() -> anyhow::Result<()> {
         format!("{:.0} ms", server.to_first_answer().as_secs_f64() * 1000.0),
     );
     if let Some(bytes) = server.memory() {
-        figure("idle memory", megabytes(bytes));
+        figure("debug build, idle memory", megabytes(bytes));
     }
     server.restart()?;
     figure(
