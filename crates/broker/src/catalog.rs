@@ -315,6 +315,12 @@ impl Provider {
             && (self.authorization_endpoint.is_none() || self.token_endpoint.is_none())
     }
 
+    /// Whether the user types credentials instead of granting.
+    #[must_use]
+    pub fn takes_credentials(&self) -> bool {
+        matches!(self.protocol, Protocol::ApiKey | Protocol::Basic)
+    }
+
     /// Whether the host that the user is sent to is one that the application, or its user, named freely.
     #[must_use]
     pub fn has_free_host(&self) -> bool {

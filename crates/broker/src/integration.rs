@@ -29,6 +29,8 @@ pub struct Integration {
     pub allowed_origins: Vec<String>,
     /// Whether published Pizzly clients may start an attempt by a GET.
     pub legacy_start: bool,
+    /// The application's page that install links from the provider's side lead to.
+    pub install_url: Option<Url>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last edited.
@@ -56,6 +58,8 @@ pub struct StoredIntegration {
     pub allowed_origins: Vec<String>,
     /// Whether a GET may start an attempt.
     pub legacy_start: bool,
+    /// The application's page that install links lead to.
+    pub install_url: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last edited.
@@ -123,6 +127,8 @@ pub struct NewIntegration {
     pub allowed_origins: Vec<String>,
     /// Whether a GET may start an attempt.
     pub legacy_start: bool,
+    /// The application's page that install links lead to.
+    pub install_url: Option<String>,
 }
 
 /// What is to change in an integration; `None` leaves a field as it is.
@@ -142,6 +148,8 @@ pub struct IntegrationEdit {
     pub allowed_origins: Option<Vec<String>>,
     /// Whether a GET may start an attempt.
     pub legacy_start: Option<bool>,
+    /// The application's page that install links lead to; an empty text removes it.
+    pub install_url: Option<String>,
 }
 
 /// Why a field of an integration is not acceptable.
@@ -164,6 +172,9 @@ pub enum InvalidIntegration {
         "client_secret: must be at most 8192 characters without control characters; look for a pasted line break"
     )]
     ClientSecret,
+    /// Not an address of a page.
+    #[error("install_url: must be the https address of a page of yours, such as \"https://app.example.com/install\"")]
+    InstallUrl,
     /// Not an origin.
     #[error(
         "allowed_origins: {0:?} is not an origin such as \"https://app.example.com\" (no path, no \"null\")"
@@ -291,10 +302,11 @@ impl<S: IntegrationStore> IntegrationBook<S> {
             config_key: new.config_key,
             provider_name: self.checked_provider(&new.provider_name, &new.provider_overrides)?,
             provider_overrides: new.provider_overrides,
-            client_id: checked_client_id(new.client_id)?,
+            client_id: self.checked_client_id(&new.provider_name, new.client_id)?,
             scopes: new.scopes,
             allowed_origins: parse_origins(&new.allowed_origins)?,
             legacy_start: new.legacy_start,
+            install_url: checked_install_url(new.install_url)?,
             created_at: now,
             updated_at: now,
         };
@@ -325,7 +337,7 @@ impl<S: IntegrationStore> IntegrationBook<S> {
             stored.provider_name = self.checked_provider(&name, &stored.provider_overrides)?;
         }
         if let Some(client_id) = edit.client_id {
-            stored.client_id = checked_client_id(client_id)?;
+            stored.client_id = self.checked_client_id(&stored.provider_name, client_id)?;
         }
         if let Some(secret) = edit.client_secret {
             stored.sealed_client_secret = self.seal_client_secret(&stored.id, Some(&secret), randomness)?;
@@ -335,6 +347,9 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         }
         stored.scopes = edit.scopes.unwrap_or(stored.scopes);
         stored.legacy_start = edit.legacy_start.unwrap_or(stored.legacy_start);
+        if edit.install_url.is_some() {
+            stored.install_url = checked_install_url(edit.install_url)?;
+        }
         let before = stored.updated_at;
         // Two edits within one millisecond must still tell each other apart.
         stored.updated_at = now.max(before + core::time::Duration::from_millis(1));
@@ -378,6 +393,7 @@ impl<S: IntegrationStore> IntegrationBook<S> {
             scopes: stored.scopes,
             allowed_origins: stored.allowed_origins,
             legacy_start: stored.legacy_start,
+            install_url: stored.install_url.and_then(|url| Url::parse(&url).ok()),
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         })
@@ -425,6 +441,12 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         Ok(name.to_owned())
     }
 
+    /// Where the user types credentials there is no client to be registered.
+    fn checked_client_id(&self, provider: &str, client_id: String) -> Result<String, InvalidIntegration> {
+        let takes_credentials = self.catalog.find(provider).is_some_and(Provider::takes_credentials);
+        if takes_credentials && client_id.is_empty() { Ok(client_id) } else { checked_client_id(client_id) }
+    }
+
     fn effective_provider(
         &self,
         name: &str,
@@ -449,6 +471,16 @@ const fn client_secret_place<'a>(key: &'a [&'a str]) -> Place<'a> {
 /// The entry with some fields set anew.
 fn with_overrides(entry: &Provider, overrides: &Map<String, Value>) -> Result<Provider, InvalidIntegration> {
     entry.with_overrides(overrides).map_err(|error| InvalidIntegration::Overrides(error.to_string()))
+}
+
+/// An https page, or one of this machine.
+fn checked_install_url(url: Option<String>) -> Result<Option<String>, InvalidIntegration> {
+    let Some(url) = url.filter(|url| !url.is_empty()) else { return Ok(None) };
+    crate::UrlTemplate::parse(&url)
+        .ok()
+        .filter(|template| template.placeholders().next().is_none())
+        .map(|_| Some(url))
+        .ok_or(InvalidIntegration::InstallUrl)
 }
 
 /// RFC 6749 appendix A.1: visible ASCII and spaces.

@@ -17,6 +17,7 @@ mod credential;
 mod disconnect;
 mod discovery;
 mod id_token;
+mod install;
 mod integration;
 mod oauth1;
 mod policy;
@@ -60,6 +61,7 @@ pub use credential::{CredentialField, Verification};
 pub use disconnect::Revocation;
 pub use discovery::{DiscoveryError, VerifyIdTokenError};
 pub use id_token::{IdTokenError, SessionToken, verify_session_token};
+pub use install::InstallError;
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,
     IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration,

@@ -9,6 +9,7 @@ CREATE TABLE integrations (
     scopes TEXT NOT NULL,
     allowed_origins TEXT NOT NULL,
     legacy_start BIGINT NOT NULL,
+    install_url TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );

@@ -48,6 +48,7 @@ pub(crate) async fn register(app: &App) -> anyhow::Result<()> {
         scopes: Scopes::parse_list("openid profile email offline_access"),
         allowed_origins: Vec::new(),
         legacy_start: false,
+        install_url: None,
     };
     book.create(new, now, &SystemRandomness).await?;
     Ok(())

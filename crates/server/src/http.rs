@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod guard;
 mod home;
+mod install;
 mod integrations;
 mod issuer;
 mod page;
@@ -63,6 +64,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/oauth/callback/continue", post(callback::continued))
         .route("/oauth/callback/{config_key}", get(callback::answer_for).post(callback::posted_for))
         .route("/oauth/attempt", post(attempt::ask))
+        .route("/oauth/install/{config_key}", get(install::lead))
         .route("/providers", get(providers::list))
         .route("/providers/{name}", get(providers::show))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));

@@ -99,6 +99,9 @@ struct MoreArgs {
     /// Whether published Pizzly clients may start an attempt, by GET and without a connect token
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     legacy_start: Option<bool>,
+    /// Your page that install links from the provider's side lead to, such as https://app.example.com/install
+    #[arg(long, value_name = "URL")]
+    install_url: Option<String>,
     /// Set a field of the provider's entry yourself, such as token_endpoint=https://..; JSON values are read as JSON
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     overrides: Vec<String>,
@@ -111,6 +114,9 @@ impl MoreArgs {
         }
         if let Some(legacy_start) = self.legacy_start {
             fields.insert("legacy_start".to_owned(), json!(legacy_start));
+        }
+        if let Some(install_url) = self.install_url {
+            fields.insert("install_url".to_owned(), json!(install_url));
         }
         if !self.overrides.is_empty() {
             let overrides = self.overrides.iter().map(|text| parse_override(text));

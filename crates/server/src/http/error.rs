@@ -141,6 +141,7 @@ impl From<InvalidIntegration> for Problem {
             InvalidIntegration::UnknownProvider(_) | InvalidIntegration::Issuer(_) => "provider_name",
             InvalidIntegration::Overrides(_) => "provider_overrides",
             InvalidIntegration::ClientId => "client_id",
+            InvalidIntegration::InstallUrl => "install_url",
             InvalidIntegration::ClientSecret => "client_secret",
             InvalidIntegration::Origin(_) => "allowed_origins",
         };

@@ -32,6 +32,8 @@ pub(crate) struct IntegrationBody {
     scopes: Scopes,
     allowed_origins: Vec<String>,
     legacy_start: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    install_url: Option<String>,
     created_at: String,
     updated_at: String,
 }
@@ -44,6 +46,8 @@ pub(crate) struct NewIntegrationBody {
     provider_name: String,
     #[serde(default)]
     provider_overrides: Map<String, Value>,
+    /// Empty where users type credentials.
+    #[serde(default)]
     client_id: String,
     client_secret: Option<String>,
     #[serde(default)]
@@ -52,6 +56,7 @@ pub(crate) struct NewIntegrationBody {
     allowed_origins: Vec<String>,
     #[serde(default)]
     legacy_start: bool,
+    install_url: Option<String>,
 }
 
 /// What is to change; a field that is left out stays.
@@ -65,6 +70,8 @@ pub(crate) struct IntegrationEditBody {
     scopes: Option<Scopes>,
     allowed_origins: Option<Vec<String>>,
     legacy_start: Option<bool>,
+    /// Empty: none.
+    install_url: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -105,6 +112,7 @@ pub(crate) async fn create(
         scopes: new.scopes,
         allowed_origins: new.allowed_origins,
         legacy_start: new.legacy_start,
+        install_url: new.install_url,
     };
     let stored = app.integrations().create(new, SystemClock.now(), &SystemRandomness).await?;
     tracing::info!(config_key = %stored.config_key, "integration created");
@@ -126,6 +134,7 @@ pub(crate) async fn edit(
         scopes: edit.scopes,
         allowed_origins: edit.allowed_origins,
         legacy_start: edit.legacy_start,
+        install_url: edit.install_url,
     };
     let stored = app.integrations().edit(&config_key, edit, SystemClock.now(), &SystemRandomness).await?;
     tracing::info!(config_key = %stored.config_key, "integration edited");
@@ -186,6 +195,7 @@ fn body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<Integra
         scopes: stored.scopes,
         allowed_origins: stored.allowed_origins,
         legacy_start: stored.legacy_start,
+        install_url: stored.install_url,
         created_at: rfc3339(stored.created_at),
         updated_at: rfc3339(stored.updated_at),
     })

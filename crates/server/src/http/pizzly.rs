@@ -106,6 +106,7 @@ impl ConfigRequest {
             scopes: Scopes::parse_list(&self.oauth_scopes.ok_or_else(|| missing("oauth_scopes"))?),
             allowed_origins: Vec::new(),
             legacy_start: false,
+            install_url: None,
         })
     }
 }

@@ -6,7 +6,7 @@ use handfast_protocol::{ConfigKey, Timestamp};
 use super::{Storage, from_json, on_either, to_json};
 
 const COLUMNS: &str = "id, config_key, provider_name, provider_overrides, client_id, sealed_client_secret, scopes, \
-     allowed_origins, legacy_start, created_at, updated_at";
+     allowed_origins, legacy_start, install_url, created_at, updated_at";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -19,6 +19,7 @@ struct Row {
     scopes: String,
     allowed_origins: String,
     legacy_start: i64,
+    install_url: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -37,6 +38,7 @@ impl TryFrom<Row> for StoredIntegration {
             scopes: from_json(&row.scopes)?,
             allowed_origins: from_json(&row.allowed_origins)?,
             legacy_start: row.legacy_start != 0,
+            install_url: row.install_url,
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
         })
@@ -46,7 +48,7 @@ impl TryFrom<Row> for StoredIntegration {
 impl IntegrationStore for Storage {
     async fn insert_integration(&self, integration: &StoredIntegration) -> Result<bool, StoreError> {
         let sql = format!(
-            "INSERT INTO integrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+            "INSERT INTO integrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT (config_key) DO NOTHING"
         );
         let inserted = on_either!(self, pool => sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -59,6 +61,7 @@ impl IntegrationStore for Storage {
             .bind(to_json(&integration.scopes)?)
             .bind(to_json(&integration.allowed_origins)?)
             .bind(i64::from(integration.legacy_start))
+            .bind(&integration.install_url)
             .bind(integration.created_at.as_millis())
             .bind(integration.updated_at.as_millis())
             .execute(pool)
@@ -73,8 +76,8 @@ impl IntegrationStore for Storage {
         expected_updated_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE integrations SET provider_name = $1, provider_overrides = $2, client_id = $3, \
-                   sealed_client_secret = $4, scopes = $5, allowed_origins = $6, legacy_start = $7, updated_at = $8 \
-                   WHERE id = $9 AND updated_at = $10";
+                   sealed_client_secret = $4, scopes = $5, allowed_origins = $6, legacy_start = $7, install_url = $8, \
+                   updated_at = $9 WHERE id = $10 AND updated_at = $11";
         let replaced = on_either!(self, pool => sqlx::query(sql)
             .bind(&integration.provider_name)
             .bind(to_json(&integration.provider_overrides)?)
@@ -83,6 +86,7 @@ impl IntegrationStore for Storage {
             .bind(to_json(&integration.scopes)?)
             .bind(to_json(&integration.allowed_origins)?)
             .bind(i64::from(integration.legacy_start))
+            .bind(&integration.install_url)
             .bind(integration.updated_at.as_millis())
             .bind(&integration.id)
             .bind(expected_updated_at.as_millis())

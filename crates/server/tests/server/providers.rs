@@ -3,4 +3,5 @@
 mod by_hand;
 mod every_entry;
 mod harness;
+mod signed;
 mod transcripts;
