@@ -50,7 +50,11 @@ impl<S: Store, T, C: Clock, R> Broker<S, T, C, R> {
     ///
     /// # Errors
     /// The link's signature, age or variables do not hold, or the integration takes none.
-    pub async fn install(&self, config_key: &str, params: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<Url, InstallError> {
+    pub async fn install(
+        &self,
+        config_key: &str,
+        params: &[(Cow<'_, str>, Cow<'_, str>)],
+    ) -> Result<Url, InstallError> {
         let unknown = || InstallError::UnknownIntegration(config_key.to_owned());
         let key = ConfigKey::parse(config_key).map_err(|_| unknown())?;
         let found = self.integrations.integration(&key).await.map_err(|error| match error {
@@ -60,13 +64,16 @@ impl<S: Store, T, C: Clock, R> Broker<S, T, C, R> {
         let integration = found?.ok_or_else(unknown)?;
         let not_installable = |reason| InstallError::NotInstallable(key.clone(), reason);
         let provider = &integration.provider;
-        let signature =
-            provider.callback_signature.as_ref().ok_or_else(|| not_installable("its provider signs no links"))?;
-        let secret = integration.client_secret.as_ref().ok_or_else(|| not_installable("it has no client secret"))?;
+        let signature = provider
+            .callback_signature
+            .as_ref()
+            .ok_or_else(|| not_installable("its provider signs no links"))?;
+        let secret =
+            integration.client_secret.as_ref().ok_or_else(|| not_installable("it has no client secret"))?;
         signature.verify(params, secret, self.clock.now())?;
-        let mut url = integration
-            .install_url
-            .ok_or_else(|| not_installable("set its install_url with `handfast config edit .. --install-url`"))?;
+        let mut url = integration.install_url.ok_or_else(|| {
+            not_installable("set its install_url with `handfast config edit .. --install-url`")
+        })?;
         for (name, variable) in &provider.variables {
             let Some(param) = &variable.callback_param else { continue };
             let mut values = params.iter().filter(|(own, _)| own == param).map(|(_, value)| value);

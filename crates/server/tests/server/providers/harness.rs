@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use axum::{
     Router,
     body::Bytes,
@@ -176,7 +176,12 @@ impl Harness {
 
     /// Posts the start request as a page would; answers the authorization request and the attempt's cookie.
     pub(super) async fn begin(&self, name: &str, params: &Value) -> (String, String) {
-        let (status, page, cookie) = self.start_request(name, params).await;
+        self.begin_with(name, params, &json!({})).await
+    }
+
+    /// As [`Self::begin`], with extra parameters of the authorization request.
+    pub(super) async fn begin_with(&self, name: &str, params: &Value, extra: &Value) -> (String, String) {
+        let (status, page, cookie) = self.start_with(name, params, extra).await;
         assert_eq!(status, StatusCode::OK, "{name}: {page}");
         let island = page
             .split_once("id=\"data\">")
@@ -196,6 +201,15 @@ impl Harness {
         name: &str,
         params: &Value,
     ) -> (StatusCode, String, Option<String>) {
+        self.start_with(name, params, &json!({})).await
+    }
+
+    async fn start_with(
+        &self,
+        name: &str,
+        params: &Value,
+        extra: &Value,
+    ) -> (StatusCode, String, Option<String>) {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         let unique = digest::digest(&digest::SHA256, format!("{name} {attempt}").as_bytes());
         let text = URL_SAFE_NO_PAD.encode(unique);
@@ -205,6 +219,7 @@ impl Harness {
             "attempt_secret": text,
             "connection_id": "user-1",
             "params": params,
+            "authorization_params": extra,
             "mode": "popup",
         });
         let response = self
@@ -251,20 +266,9 @@ impl Harness {
             params.push(("iss".to_owned(), self.base(&provider.name, "issuer")));
         }
         if let Some(signature) = &provider.callback_signature {
-            let now = std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .expect("after 1970")
-                .as_secs();
-            params.push((signature.timestamp_param.clone(), now.to_string()));
-            let mut pairs: Vec<String> = params
-                .iter()
-                .map(|(name, value)| format!("{name}={}", value.replace('%', "%25").replace('&', "%26")))
-                .collect();
-            pairs.sort();
-            let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
-            let tag = aws_lc_rs::hmac::sign(&key, pairs.join("&").as_bytes());
-            let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-            params.push((signature.param.clone(), hex));
+            params.push((signature.timestamp_param.clone(), now().to_string()));
+            let hmac = signed(&params);
+            params.push((signature.param.clone(), hmac));
         }
         url.query_pairs_mut().extend_pairs(params);
         url.into()
@@ -311,6 +315,22 @@ impl Harness {
         }
         text
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// The signature over sorted pairs, keyed with the client secret; for parameters that need no escaping but `%` and `&`.
+pub(super) fn signed(params: &[(String, String)]) -> String {
+    let mut pairs: Vec<String> = params
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.replace('%', "%25").replace('&', "%26")))
+        .collect();
+    pairs.sort();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
+    hmac::sign(&key, pairs.join("&").as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the provider wants for a client secret: where it is a key to sign with, a key.

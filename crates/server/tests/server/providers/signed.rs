@@ -40,7 +40,8 @@ async fn callback(harness: &Harness, params: impl FnOnce(&str) -> Vec<(String, S
     let (url, cookie) = harness.begin(NAME, &json!({ "shop": "my-store" })).await;
     let url = Url::parse(&url).unwrap();
     let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-    let request = harness.request(Method::GET, "/oauth/callback").query(&params(&state)).header("cookie", cookie);
+    let request =
+        harness.request(Method::GET, "/oauth/callback").query(&params(&state)).header("cookie", cookie);
     request.send().await.unwrap().text().await.unwrap()
 }
 
@@ -53,7 +54,8 @@ fn good(state: &str, shop: &str, timestamp: i64) -> Vec<(String, String)> {
 async fn only_a_callback_that_is_signed_in_time_and_for_the_shop_that_started_is_redeemed() {
     let harness = harness().await;
     let store = "my-store.myshopify.com";
-    let unsigned = callback(&harness, |state| query(&[("code", "c"), ("shop", store), ("state", state)])).await;
+    let unsigned =
+        callback(&harness, |state| query(&[("code", "c"), ("shop", store), ("state", state)])).await;
     assert!(unsigned.contains("invalid_signature"), "{unsigned}");
     let changed = callback(&harness, |state| {
         let mut params = good(state, store, now());
@@ -108,7 +110,10 @@ async fn install_links_are_believed_if_signed_and_lead_to_the_applications_page(
     let old = (now() - 90_000).to_string();
     for (params, code) in [
         (params("my-store.myshopify.com"), "invalid_signature"),
-        (with_signature(query(&[("shop", "my-store.myshopify.com"), ("timestamp", &old)])), "invalid_signature"),
+        (
+            with_signature(query(&[("shop", "my-store.myshopify.com"), ("timestamp", &old)])),
+            "invalid_signature",
+        ),
         (with_signature(params("my-store.evil.test")), "invalid_parameter"),
         (with_signature(query(&[("timestamp", &timestamp)])), "invalid_parameter"),
     ] {
@@ -119,7 +124,8 @@ async fn install_links_are_believed_if_signed_and_lead_to_the_applications_page(
     let unknown = harness.request(Method::GET, "/oauth/install/nobody").send().await.unwrap();
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     let edit: Value = json!({ "install_url": "" });
-    let (status, _) = answer(harness.request(Method::PATCH, &format!("/integrations/{NAME}")).json(&edit)).await;
+    let (status, _) =
+        answer(harness.request(Method::PATCH, &format!("/integrations/{NAME}")).json(&edit)).await;
     assert_eq!(status, 200);
     let closed = link(with_signature(params("my-store.myshopify.com"))).await.unwrap();
     assert_eq!(closed.status(), StatusCode::NOT_FOUND);
