@@ -384,7 +384,6 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                     amr: approval.amr,
                     resources: request.resources.clone(),
                     requested_claims: request.claims.clone(),
-                    dpop_jkt: None,
                     sid: Some(new_sid),
                 },
             },

@@ -420,6 +420,11 @@ fn parse_request(
         ));
     }
     let owned = |name: &str| params.value(name).map(str::to_owned);
+    // RFC 9449 10. A thumbprint has the form of a challenge: a SHA-256 in base64url.
+    let dpop_jkt = owned("dpop_jkt");
+    if dpop_jkt.as_deref().is_some_and(|thumbprint| CodeChallenge::parse(thumbprint).is_none()) {
+        return Err(invalid("dpop_jkt must be 43 characters of base64url"));
+    }
     Ok(AuthorizationRequest {
         client_id: client.client_id.clone(),
         redirect_uri_given,
@@ -435,7 +440,7 @@ fn parse_request(
         ui_locales: owned("ui_locales"),
         claims,
         resources,
-        dpop_jkt: None,
+        dpop_jkt,
         redirect_uri,
     })
 }

@@ -1,7 +1,7 @@
 //! Client registrations (RFC 7591 2): who may ask, and where the answer may go.
 
 use handfast_protocol::{
-    Clock, Randomness, Scopes, Secret, Sha256Hash, SigningAlgorithm, Timestamp, random_token,
+    Clock, JwkSet, Randomness, Scopes, Secret, Sha256Hash, SigningAlgorithm, Timestamp, random_token,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -406,6 +406,12 @@ fn check_metadata(metadata: &ClientMetadata) -> Result<(), NewClientError> {
     let public = metadata.token_endpoint_auth_method == ClientAuthenticationMethod::None;
     if public && may(GrantType::ClientCredentials) {
         return Err(NewClientError::Metadata("client_credentials needs a client that authenticates"));
+    }
+    let signs = metadata.token_endpoint_auth_method == ClientAuthenticationMethod::PrivateKeyJwt;
+    let has_key = || metadata.jwks.as_ref().and_then(JwkSet::parse).is_some_and(|keys| !keys.is_empty());
+    if signs && !has_key() {
+        let text = "private_key_jwt needs jwks with a public key for RS256, ES256 or EdDSA";
+        return Err(NewClientError::Metadata(text));
     }
     // OpenID Connect Core 8.1: without a sector identifier the name is computed from the one host.
     let mut hosts = metadata.redirect_uris.iter().map(RedirectUri::host).collect::<Vec<_>>();

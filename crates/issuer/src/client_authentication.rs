@@ -1,7 +1,12 @@
 //! How a client shows at the token endpoint that it is itself (RFC 6749 2.3).
 
+use core::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
-use handfast_protocol::{Clock, OAuthErrorCode, Randomness, Secret, Sha256Hash};
+use handfast_protocol::{
+    Clock, DpopError, DpopProof, DpopRequest, JwkSet, OAuthErrorCode, Randomness, Secret, Sha256Hash,
+    UnverifiedJwt,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Issuer, client::Client, params::Params, ports::Store, token::TokenError};
@@ -15,6 +20,8 @@ pub enum ClientAuthenticationMethod {
     ClientSecretBasic,
     /// `client_id` and `client_secret` in the body.
     ClientSecretPost,
+    /// A JWT signed with one of the client's registered keys (RFC 7523 2.2, OpenID Connect Core 9).
+    PrivateKeyJwt,
     /// A public client: `client_id` only.
     None,
 }
@@ -24,16 +31,38 @@ pub enum ClientAuthenticationMethod {
 pub struct Credentials {
     /// The value of the `Authorization` header.
     pub authorization: Option<Secret<String>>,
+    /// The key it shows that it holds.
+    pub proof: ShownProof,
+}
+
+/// The DPoP proofs that stand in a request, and what they have to be made for (RFC 9449 4.3).
+#[derive(Clone, Debug, Default)]
+pub struct ShownProof {
+    /// Every `DPoP` header.
+    pub headers: Vec<String>,
+    /// The request's method, in upper case.
+    pub method: String,
+    /// The request's path on this server.
+    pub path: String,
 }
 
 enum Shown<'a> {
     Nothing,
     Secret(&'a str),
+    Assertion(&'a str),
 }
+
+/// RFC 7523 2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// How far ahead an assertion may expire; published clients say an hour.
+const MAX_ASSERTION_LIFETIME: Duration = Duration::from_mins(61);
+/// How far a client's clock may differ from ours.
+const LEEWAY: Duration = Duration::from_secs(30);
 
 impl ClientAuthenticationMethod {
     /// The methods in the order of the metadata.
-    pub const ALL: [Self; 3] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::None];
+    pub const ALL: [Self; 4] =
+        [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
 
     /// The method as it is written on the wire.
     #[must_use]
@@ -41,6 +70,7 @@ impl ClientAuthenticationMethod {
         match self {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
             Self::None => "none",
         }
     }
@@ -66,6 +96,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         };
         let body_id = params.value("client_id");
         let body_secret = params.value("client_secret");
+        let assertion = read_assertion(params)?;
+        if assertion.is_some() && (basic.is_some() || body_secret.is_some()) {
+            let text = "the client authenticates twice: leave out either its secret or client_assertion";
+            return Err(TokenError::new(OAuthErrorCode::InvalidRequest, text));
+        }
         let (client_id, shown) = match (&basic, body_id, body_secret) {
             (Some(_), _, Some(_)) => {
                 let text = "the client authenticates twice: leave out the header or client_secret";
@@ -77,6 +112,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             }
             (Some((id, secret)), _, None) => (id.as_str(), Shown::Secret(secret.expose())),
             (None, Some(id), Some(secret)) => (id, Shown::Secret(secret)),
+            (None, _, None) if let Some((assertion, subject)) = &assertion => {
+                if body_id.is_some_and(|id| id != subject) {
+                    let text = "client_id differs from the sub of client_assertion";
+                    return Err(TokenError::new(OAuthErrorCode::InvalidRequest, text));
+                }
+                (subject.as_str(), Shown::Assertion(assertion))
+            }
             (None, Some(id), None) => (id, Shown::Nothing),
             (None, None, _) => return Err(invalid_client()),
         };
@@ -90,9 +132,93 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                 let right = registered.unwrap_or_else(|| Sha256Hash::of("")) == hash && !secret.is_empty();
                 client.filter(|client| right && client.secret_hash.is_some()).ok_or_else(invalid_client)
             }
-            (_, Shown::Nothing) => Err(invalid_client()),
+            (Some(client), Shown::Assertion(assertion))
+                if client.metadata.token_endpoint_auth_method
+                    == ClientAuthenticationMethod::PrivateKeyJwt =>
+            {
+                self.check_assertion(&client, assertion, &credentials.proof.path)?;
+                Ok(client)
+            }
+            (_, Shown::Nothing | Shown::Assertion(_)) => Err(invalid_client()),
         }
     }
+
+    /// RFC 7523 3, OpenID Connect Core 9: signed by the client, for us, for a short time, once.
+    fn check_assertion(&self, client: &Client, assertion: &str, path: &str) -> Result<(), TokenError> {
+        let refuse = |text: &str| {
+            TokenError::new(OAuthErrorCode::InvalidClient, format!("client_assertion is refused: {text}"))
+        };
+        let jwt = UnverifiedJwt::parse(assertion).map_err(|error| refuse(&error.to_string()))?;
+        let keys = client.metadata.jwks.as_ref().and_then(JwkSet::parse).unwrap_or_default();
+        let key = keys.find(&jwt).ok_or_else(|| refuse("it names no registered key of the client"))?;
+        let claims = jwt.verify(key).map_err(|error| refuse(&error.to_string()))?;
+        if claims.text("iss") != Some(&client.client_id) || claims.text("sub") != Some(&client.client_id) {
+            return Err(refuse("iss and sub must be the client_id"));
+        }
+        let settings = &self.settings;
+        let ours = [settings.issuer(), settings.endpoint("/auth/oauth2/token"), settings.endpoint(path)];
+        if !ours.iter().any(|audience| claims.is_for(audience)) {
+            return Err(refuse("aud must be the issuer's identifier"));
+        }
+        let now = self.now();
+        let expires_at = claims.instant("exp").ok_or_else(|| refuse("it has no valid exp"))?;
+        if now >= expires_at + LEEWAY || expires_at > now + MAX_ASSERTION_LIFETIME + LEEWAY {
+            return Err(refuse("exp must lie ahead, by one hour at most"));
+        }
+        let begins_at = ["nbf", "iat"].into_iter().filter_map(|name| claims.instant(name)).max();
+        if begins_at.is_some_and(|begins_at| begins_at > now + LEEWAY) {
+            return Err(refuse("it is not valid yet; look at both clocks"));
+        }
+        let jti = claims.text("jti").filter(|jti| (1..=512).contains(&jti.len()));
+        let jti = jti.ok_or_else(|| refuse("it has no jti of 1 to 512 bytes"))?;
+        if !self.assertions.is_first_use(&format!("{} {jti}", client.client_id), now) {
+            return Err(refuse("it was used before"));
+        }
+        Ok(())
+    }
+
+    /// The thumbprint of the key that the sender of a request has proved to hold; none if it did not try
+    /// (RFC 9449 4.3).
+    pub(crate) fn verify_proof(
+        &self,
+        shown: &ShownProof,
+        access_token: Option<&str>,
+    ) -> Result<Option<String>, DpopError> {
+        let header = match shown.headers.as_slice() {
+            [] => return Ok(None),
+            [header] => header,
+            _ => return Err(DpopError::Repeated),
+        };
+        let now = self.now();
+        let url = self.settings.endpoint(&shown.path);
+        let request = DpopRequest { method: &shown.method, url: &url, access_token };
+        let proof = DpopProof::verify(header, &request, now)?;
+        self.proofs.admit(&proof, now)?;
+        Ok(Some(proof.thumbprint().to_owned()))
+    }
+}
+
+/// How long assertions are remembered: as long as the longest can be good.
+pub(crate) const ASSERTION_WINDOW: Duration = Duration::from_mins(62);
+
+/// The assertion and the client it speaks for, which is believed only once the signature has been verified.
+fn read_assertion(params: &Params) -> Result<Option<(String, String)>, TokenError> {
+    let (assertion, kind) = (params.value("client_assertion"), params.value("client_assertion_type"));
+    match (assertion, kind) {
+        (None, None) => Ok(None),
+        (Some(assertion), Some(JWT_BEARER)) => {
+            let subject = unverified_subject(assertion).ok_or_else(invalid_client)?;
+            Ok(Some((assertion.to_owned(), subject)))
+        }
+        _ => {
+            let text = format!("client_assertion needs client_assertion_type={JWT_BEARER}");
+            Err(TokenError::new(OAuthErrorCode::InvalidRequest, text))
+        }
+    }
+}
+
+fn unverified_subject(assertion: &str) -> Option<String> {
+    UnverifiedJwt::parse(assertion).ok()?.unverified_text("sub")
 }
 
 fn invalid_client() -> TokenError {

@@ -45,9 +45,6 @@ pub struct GrantDetails {
     /// The `claims` parameter (OpenID Connect Core 5.5).
     #[serde(default)]
     pub requested_claims: Option<Value>,
-    /// The DPoP key to which a public client's refresh tokens are bound (RFC 9449 5).
-    #[serde(default)]
-    pub dpop_jkt: Option<String>,
     /// The browser session in which it was given, for logout.
     #[serde(default)]
     pub sid: Option<String>,
@@ -93,6 +90,8 @@ pub struct RefreshToken {
     pub expires_at: Timestamp,
     /// When it was used.
     pub used_at: Option<Timestamp>,
+    /// The DPoP key to which a public client's token is bound (RFC 9449 5).
+    pub dpop_jkt: Option<String>,
 }
 
 /// What a user consented to before, for one client.

@@ -28,7 +28,7 @@ pub use client::{
     Client, ClientMetadata, ClientProfile, GrantType, NewClientError, NewClientSecret, RedirectUri,
     SubjectType,
 };
-pub use client_authentication::{ClientAuthenticationMethod, Credentials};
+pub use client_authentication::{ClientAuthenticationMethod, Credentials, ShownProof};
 pub use grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails, RefreshToken};
 pub use handfast_protocol::SigningAlgorithm;
 pub use keys::StoredKey;
@@ -37,11 +37,11 @@ pub use ports::{ClientStore, GrantStore, KeyStore, LoginSessionStore, Store, Sto
 pub use registration::RegistrationError;
 pub use settings::{DemoUser, IssuerSettings, ScopeDescription};
 pub use token::{TokenError, TokenResponse};
-pub use userinfo::{BearerError, VerifiedAccessToken};
+pub use userinfo::{BearerError, ShownToken, VerifiedAccessToken};
 
 use std::sync::Arc;
 
-use handfast_protocol::{Clock, Keyring, Randomness, Timestamp};
+use handfast_protocol::{Clock, DpopReplayGuard, Keyring, Randomness, ReplayGuard, Timestamp};
 
 /// The authorization server: settings and keys around the ports it is given.
 #[derive(Debug)]
@@ -52,12 +52,16 @@ pub struct Issuer<S, C, R> {
     randomness: R,
     keyring: Arc<Keyring>,
     keys: keys::KeyCache,
+    proofs: DpopReplayGuard,
+    assertions: ReplayGuard,
 }
 
 impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     /// Puts the parts together. Signing keys are loaded, or at the first start created, when they are first needed.
     pub fn new(settings: IssuerSettings, store: S, clock: C, randomness: R, keyring: Arc<Keyring>) -> Self {
-        Self { settings, store, clock, randomness, keyring, keys: keys::KeyCache::default() }
+        let assertions = ReplayGuard::new(100_000, client_authentication::ASSERTION_WINDOW);
+        let (keys, proofs) = (keys::KeyCache::default(), DpopReplayGuard::default());
+        Self { settings, store, clock, randomness, keyring, keys, proofs, assertions }
     }
 
     /// The settings in force.

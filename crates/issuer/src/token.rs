@@ -23,7 +23,7 @@ use crate::{
 pub struct TokenResponse {
     /// A JWT (RFC 9068).
     pub access_token: Secret<String>,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` where the access token is bound to a key (RFC 9449 5).
     pub token_type: &'static str,
     /// How many seconds the access token lives.
     pub expires_in: u64,
@@ -79,6 +79,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(invalid_request(&format!("the parameter {name:?} stands more than once")));
         }
         let client = self.authenticate(credentials, params).await?;
+        let bound_to = self
+            .verify_proof(&credentials.proof, None)
+            .map_err(|error| TokenError::new(OAuthErrorCode::InvalidDpopProof, error.to_string()))?;
+        if bound_to.is_none() && client.metadata.dpop_bound_access_tokens {
+            let text = "the client is registered for tokens bound to a key: send a DPoP proof";
+            return Err(TokenError::new(OAuthErrorCode::InvalidDpopProof, text));
+        }
         let word = params.value("grant_type").ok_or_else(|| invalid_request("grant_type is missing"))?;
         let grant_type = GrantType::parse(word).ok_or_else(|| {
             TokenError::new(OAuthErrorCode::UnsupportedGrantType, "this grant_type is not supported")
@@ -88,9 +95,9 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(TokenError::new(OAuthErrorCode::UnauthorizedClient, text));
         }
         match grant_type {
-            GrantType::AuthorizationCode => self.redeem_code(&client, params).await,
-            GrantType::RefreshToken => self.refresh(&client, params).await,
-            GrantType::ClientCredentials => self.grant_to_client(&client, params).await,
+            GrantType::AuthorizationCode => self.redeem_code(&client, params, bound_to).await,
+            GrantType::RefreshToken => self.refresh(&client, params, bound_to).await,
+            GrantType::ClientCredentials => self.grant_to_client(&client, params, bound_to).await,
             GrantType::DeviceCode => {
                 Err(TokenError::new(OAuthErrorCode::UnsupportedGrantType, "this grant_type is not supported"))
             }
@@ -98,7 +105,12 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     }
 
     /// RFC 6749 4.1.3, RFC 7636 4.6.
-    async fn redeem_code(&self, client: &Client, params: &Params) -> Result<TokenResponse, TokenError> {
+    async fn redeem_code(
+        &self,
+        client: &Client,
+        params: &Params,
+        bound_to: Option<String>,
+    ) -> Result<TokenResponse, TokenError> {
         const REFUSED: &str = "the code is unknown, expired, used, or another client's";
         let now = self.now();
         let hash = Sha256Hash::of(params.value("code").ok_or_else(|| invalid_request("code is missing"))?);
@@ -110,18 +122,27 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(invalid_grant(REFUSED));
         }
         check_code_binding(client, &code, params)?;
+        // RFC 9449 10.
+        if code.dpop_jkt.is_some() && code.dpop_jkt != bound_to {
+            return Err(invalid_grant("the code is bound to a key: send a DPoP proof made with it"));
+        }
         let resources = chosen_resources(&grant, params)?;
-        let (refresh_token, row) = self.new_refresh_token(&grant, now);
+        let (refresh_token, row) = self.new_refresh_token(client, &grant, bound_to.as_deref(), now);
         if !self.store.take_code(&hash, Some(&row), now).await? {
             return Err(self.revoke_reused(&grant, "an authorization code").await?);
         }
-        let issue =
-            Issue { scopes: grant.details.scopes.clone(), resources, refresh_token: Some(refresh_token) };
+        let scopes = grant.details.scopes.clone();
+        let issue = Issue { scopes, resources, refresh_token: Some(refresh_token), bound_to };
         self.issue(client, &grant, issue, code.nonce.as_deref()).await
     }
 
     /// RFC 6749 6, with rotation (RFC 9700 4.14.2).
-    async fn refresh(&self, client: &Client, params: &Params) -> Result<TokenResponse, TokenError> {
+    async fn refresh(
+        &self,
+        client: &Client,
+        params: &Params,
+        bound_to: Option<String>,
+    ) -> Result<TokenResponse, TokenError> {
         const REFUSED: &str = "the refresh token is unknown, expired, used, or another client's";
         let now = self.now();
         let token =
@@ -137,6 +158,9 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         if now >= row.expires_at || !grant.is_live(now) {
             return Err(invalid_grant(REFUSED));
         }
+        if row.dpop_jkt.is_some() && row.dpop_jkt != bound_to {
+            return Err(invalid_grant("the refresh token is bound to a key: send a DPoP proof made with it"));
+        }
         let scopes = match params.value("scope") {
             Some(asked) => Scopes::parse_separated(asked, " "),
             None => grant.details.scopes.clone(),
@@ -145,16 +169,21 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(TokenError::new(OAuthErrorCode::InvalidScope, "scope exceeds what the user granted"));
         }
         let resources = chosen_resources(&grant, params)?;
-        let (refresh_token, successor) = self.new_refresh_token(&grant, now);
+        let (refresh_token, successor) = self.new_refresh_token(client, &grant, bound_to.as_deref(), now);
         if !self.store.rotate_refresh_token(&hash, &successor, now).await? {
             return Err(self.revoke_reused(&grant, "a refresh token").await?);
         }
-        self.issue(client, &grant, Issue { scopes, resources, refresh_token: Some(refresh_token) }, None)
-            .await
+        let issue = Issue { scopes, resources, refresh_token: Some(refresh_token), bound_to };
+        self.issue(client, &grant, issue, None).await
     }
 
     /// RFC 6749 4.4: the client acts for itself. What people's scopes release it cannot ask for.
-    async fn grant_to_client(&self, client: &Client, params: &Params) -> Result<TokenResponse, TokenError> {
+    async fn grant_to_client(
+        &self,
+        client: &Client,
+        params: &Params,
+        bound_to: Option<String>,
+    ) -> Result<TokenResponse, TokenError> {
         let now = self.now();
         let asked = Scopes::parse_separated(params.value("scope").unwrap_or_default(), " ");
         let own = |scope: &&str| self.settings.scopes.iter().any(|own| own.scope == *scope);
@@ -186,7 +215,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             },
         };
         self.store.put_grant(&grant).await?;
-        self.issue(client, &grant, Issue { scopes: asked, resources, refresh_token: None }, None).await
+        let issue = Issue { scopes: asked, resources, refresh_token: None, bound_to };
+        self.issue(client, &grant, issue, None).await
     }
 
     /// RFC 6749 4.1.2 and RFC 9700 4.14.2: what is used twice may be stolen; everything it bought ends.
@@ -195,7 +225,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         Ok(invalid_grant(&format!("{what} was used a second time; everything it bought is revoked")))
     }
 
-    fn new_refresh_token(&self, grant: &Grant, now: Timestamp) -> (Secret<String>, RefreshToken) {
+    fn new_refresh_token(
+        &self,
+        client: &Client,
+        grant: &Grant,
+        bound_to: Option<&str>,
+        now: Timestamp,
+    ) -> (Secret<String>, RefreshToken) {
         let token = random_token(&self.randomness);
         let row = RefreshToken {
             hash: Sha256Hash::of(token.expose()),
@@ -203,6 +239,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             // Rotation never extends the grant itself.
             expires_at: grant.expires_at.min(now + self.settings.refresh_token_lifetime),
             used_at: None,
+            // RFC 9449 5: a confidential client's token is bound to its authentication already.
+            dpop_jkt: bound_to.filter(|_| !client.is_confidential()).map(str::to_owned),
         };
         (token, row)
     }
@@ -214,17 +252,18 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         issue: Issue,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, TokenError> {
-        let Issue { scopes, resources, refresh_token } = issue;
         let now = self.now();
         let keys = self.key_ring().await?;
         let expires_at = grant.expires_at.min(now + self.settings.access_token_lifetime);
-        let access_token = self.access_token(&keys, client, grant, (&scopes, &resources), now, expires_at);
+        let access_token = self.access_token(&keys, client, grant, &issue, now, expires_at);
+        let Issue { scopes, refresh_token, bound_to, .. } = issue;
         let id_token = scopes.contains("openid").then(|| {
             let claims = self.id_token_claims(client, grant, nonce, access_token.expose(), now);
             keys.sign(client.metadata.id_token_signed_response_alg, "JWT", &claims)
         });
         let expires_in = expires_at.since(now).as_secs();
-        Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token, scopes, id_token })
+        let token_type = if bound_to.is_some() { "DPoP" } else { "Bearer" };
+        Ok(TokenResponse { access_token, token_type, expires_in, refresh_token, scopes, id_token })
     }
 
     /// RFC 9068 2.2, or what the published `connectivly` package reads.
@@ -233,10 +272,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         keys: &KeyRing,
         client: &Client,
         grant: &Grant,
-        (scopes, resources): (&Scopes, &[String]),
+        issue: &Issue,
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Secret<String> {
+        let Issue { scopes, resources, .. } = issue;
         // The grant's id in front lets a revocation of the grant end the token (see `verify_access_token`).
         let jti = format!("{}.{}", grant.id, random_token(&self.randomness).expose());
         let mut claims = json!({
@@ -248,6 +288,9 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             "exp": expires_at.as_secs(),
             "jti": jti,
         });
+        if let Some(thumbprint) = &issue.bound_to {
+            claims["cnf"] = json!({"jkt": thumbprint});
+        }
         if client.metadata.profile == ClientProfile::Connectivly && resources.is_empty() {
             claims["scopes"] = json!(scopes);
             claims["app"] = json!({
@@ -258,7 +301,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             });
             return keys.sign(SigningAlgorithm::Rs256, "JWT", &claims);
         }
-        claims["aud"] = match resources {
+        claims["aud"] = match resources.as_slice() {
             [] => json!(self.settings.audience()),
             [one] => json!(one),
             several => json!(several),
@@ -310,6 +353,8 @@ struct Issue {
     scopes: Scopes,
     resources: Vec<String>,
     refresh_token: Option<Secret<String>>,
+    /// The thumbprint of the key that the access token is bound to (RFC 9449 6).
+    bound_to: Option<String>,
 }
 
 /// RFC 8707 2.2: all the granted resources, or those the request names among them.

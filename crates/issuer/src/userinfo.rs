@@ -1,11 +1,12 @@
 //! What a bearer of an access token learns about the user (OpenID Connect Core 5.3), and how a token of ours is
 //! recognised.
 
-use handfast_protocol::{Clock, Randomness, Scopes, UnverifiedJwt};
+use handfast_protocol::{Clock, Randomness, Scopes, Secret, UnverifiedJwt};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Issuer,
+    client_authentication::ShownProof,
     grant::{Grant, GrantDetails},
     ports::{Store, StoreError},
 };
@@ -21,6 +22,15 @@ pub struct VerifiedAccessToken {
     pub scopes: Scopes,
 }
 
+/// An access token as a request shows it.
+#[derive(Clone, Debug)]
+pub struct ShownToken {
+    /// The token.
+    pub token: Secret<String>,
+    /// Whether it came as `Authorization: DPoP ..` (RFC 9449 7.1) rather than as a bearer token.
+    pub with_proof: bool,
+}
+
 /// Why a bearer gets nothing (RFC 6750 3.1).
 #[derive(Debug, thiserror::Error)]
 pub enum BearerError {
@@ -30,6 +40,10 @@ pub enum BearerError {
     /// The token is expired, revoked, malformed, or not ours.
     #[error("the access token is expired, revoked, or not one of this issuer")]
     InvalidToken,
+    /// The token is bound to a key, or was shown as if it were, and the proof beside it is missing, another key's or
+    /// refused (RFC 9449 7.1).
+    #[error("{0}")]
+    Proof(String),
     /// The token lacks this scope.
     #[error("the access token lacks the scope {0}")]
     InsufficientScope(&'static str),
@@ -65,13 +79,18 @@ const CLAIMS_OF_SCOPES: [(&str, &[&str]); 4] = [
 ];
 
 impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
-    /// The claims for the bearer of `token`, who needs the scope `openid`.
+    /// The claims for who shows `token`, which needs the scope `openid`.
     ///
     /// # Errors
     /// As RFC 6750 3.1 names them.
-    pub async fn userinfo(&self, token: Option<&str>) -> Result<Map<String, Value>, BearerError> {
-        let token = self.verify_access_token(token.ok_or(BearerError::Missing)?).await?;
-        let token = token.ok_or(BearerError::InvalidToken)?;
+    pub async fn userinfo(
+        &self,
+        shown: Option<&ShownToken>,
+        proof: &ShownProof,
+    ) -> Result<Map<String, Value>, BearerError> {
+        let shown = shown.ok_or(BearerError::Missing)?;
+        let token = self.verify_access_token(shown.token.expose()).await?.ok_or(BearerError::InvalidToken)?;
+        self.check_possession(shown, &token, proof)?;
         if !token.scopes.contains("openid") {
             return Err(BearerError::InsufficientScope("openid"));
         }
@@ -83,6 +102,31 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let mut claims = released_claims(&token.grant.details, &token.scopes, "userinfo");
         claims.insert("sub".to_owned(), json!(token.grant.user));
         Ok(claims)
+    }
+
+    /// RFC 9449 7.1 and 7.2: a bound token needs a proof of its key and is never taken as a bearer token.
+    fn check_possession(
+        &self,
+        shown: &ShownToken,
+        token: &VerifiedAccessToken,
+        proof: &ShownProof,
+    ) -> Result<(), BearerError> {
+        let refuse = |text: &str| Err(BearerError::Proof(text.to_owned()));
+        let bound_to = token.claims.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+        let Some(bound_to) = bound_to else {
+            return if shown.with_proof { refuse("the access token is not bound to a key") } else { Ok(()) };
+        };
+        if !shown.with_proof {
+            return refuse(
+                "the access token is bound to a key; send it as `Authorization: DPoP ..` with a proof",
+            );
+        }
+        match self.verify_proof(proof, Some(shown.token.expose())) {
+            Ok(Some(key)) if key == bound_to => Ok(()),
+            Ok(Some(_)) => refuse("the access token is bound to another key than that of the DPoP proof"),
+            Ok(None) => refuse("the DPoP proof is missing"),
+            Err(error) => refuse(&error.to_string()),
+        }
     }
 
     /// Recognises an access token of ours that has neither expired nor been revoked; `None` for any other text.

@@ -1,15 +1,10 @@
 //! DPoP proofs (RFC 9449): that who shows a token, or asks for one, holds a private key.
 
 use core::time::Duration;
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
 
-use aws_lc_rs::digest;
 use url::Url;
 
-use crate::{JwkError, JwtError, PublicJwk, Sha256Hash, Timestamp, UnverifiedJwt};
+use crate::{JwkError, JwtError, PublicJwk, ReplayGuard, Sha256Hash, Timestamp, UnverifiedJwt};
 
 /// The request that a proof has to have been made for.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +21,7 @@ pub struct DpopRequest<'a> {
 #[derive(Clone, Debug)]
 pub struct DpopProof {
     thumbprint: String,
-    id: [u8; 32],
+    id: String,
     nonce: Option<String>,
 }
 
@@ -101,11 +96,8 @@ impl DpopProof {
                 return Err(DpopError::AccessToken);
             }
         }
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(key.thumbprint().as_bytes());
-        context.update(jti.as_bytes());
-        let mut id = [0; 32];
-        id.copy_from_slice(context.finish().as_ref());
+        // The thumbprint is of one length, so the two cannot be confused.
+        let id = format!("{}{jti}", key.thumbprint());
         let nonce = claims.text("nonce").map(str::to_owned);
         Ok(Self { thumbprint: key.thumbprint().to_owned(), id, nonce })
     }
@@ -131,32 +123,16 @@ fn address(text: &str) -> Option<Url> {
     Some(url)
 }
 
-/// Remembers the proofs of the last one and a half to three minutes, so that none is taken twice (RFC 9449 11.1).
-///
-/// Memory is bounded: two generations of at most `capacity` hashes of 32 bytes. Where more proofs than that come within
-/// one generation, the oldest are forgotten early rather than new requests refused.
+/// Remembers the proofs of the last minutes, so that none is taken twice (RFC 9449 11.1).
 #[derive(Debug)]
-pub struct DpopReplayGuard {
-    capacity: usize,
-    seen: Mutex<Generations>,
-}
-
-#[derive(Debug, Default)]
-struct Generations {
-    current: HashSet<[u8; 32]>,
-    previous: HashSet<[u8; 32]>,
-    began_at: Timestamp,
-}
+pub struct DpopReplayGuard(ReplayGuard);
 
 impl DpopReplayGuard {
-    /// As long as a proof can be good, from a clock that is ahead to the end of the leeway.
-    const GENERATION: Duration =
-        Duration::from_secs(DpopProof::LIFETIME.as_secs() + 2 * DpopProof::LEEWAY.as_secs());
-
-    /// A guard that remembers up to `capacity` proofs per generation.
+    /// A guard that remembers up to `capacity` proofs per two minutes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, seen: Mutex::default() }
+        // As long as a proof can be good, from a clock that is ahead to the end of the leeway.
+        Self(ReplayGuard::new(capacity, DpopProof::LIFETIME + 2 * DpopProof::LEEWAY))
     }
 
     /// Takes note of a proof. Call it last, when everything else about the request has been checked.
@@ -164,25 +140,12 @@ impl DpopReplayGuard {
     /// # Errors
     /// [`DpopError::Replayed`] if it came before.
     pub fn admit(&self, proof: &DpopProof, now: Timestamp) -> Result<(), DpopError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.since(seen.began_at) >= Self::GENERATION || seen.current.len() >= self.capacity {
-            // Twice as old: not even the previous generation can come again.
-            let all_expired = now.since(seen.began_at) >= Self::GENERATION * 2;
-            seen.previous = std::mem::take(&mut seen.current);
-            if all_expired {
-                seen.previous.clear();
-            }
-            seen.began_at = now;
-        }
-        if seen.previous.contains(&proof.id) || !seen.current.insert(proof.id) {
-            return Err(DpopError::Replayed);
-        }
-        Ok(())
+        if self.0.is_first_use(&proof.id, now) { Ok(()) } else { Err(DpopError::Replayed) }
     }
 }
 
 impl Default for DpopReplayGuard {
-    /// Room for 100 000 proofs per generation: seven megabytes at most.
+    /// Room for 100 000 proofs per two minutes: some ten megabytes at most.
     fn default() -> Self {
         Self::new(100_000)
     }
@@ -310,10 +273,6 @@ mod tests {
         assert_eq!(verify(&format!("{message}.{foreign}")).unwrap_err(), DpopError::Jwt(JwtError::Signature));
     }
 
-    fn proof(number: u8) -> DpopProof {
-        DpopProof { thumbprint: THUMBPRINT.to_owned(), id: [number; 32], nonce: None }
-    }
-
     #[test]
     fn a_proof_is_taken_once_for_as_long_as_it_is_good() {
         let guard = DpopReplayGuard::default();
@@ -322,21 +281,5 @@ mod tests {
         for seconds in [-30, 0, 60, 90] {
             assert_eq!(guard.admit(&proof, made_at(seconds)).unwrap_err(), DpopError::Replayed, "{seconds}");
         }
-    }
-
-    #[test]
-    fn memory_is_bounded_and_forgets_what_has_expired() {
-        let guard = DpopReplayGuard::new(4);
-        for number in 0..100 {
-            guard.admit(&proof(number), made_at(0)).unwrap();
-        }
-        let remembered = |guard: &DpopReplayGuard| {
-            let seen = guard.seen.lock().unwrap();
-            seen.current.len() + seen.previous.len()
-        };
-        assert!(remembered(&guard) <= 8);
-        assert_eq!(guard.admit(&proof(99), made_at(0)).unwrap_err(), DpopError::Replayed);
-        guard.admit(&proof(100), made_at(1000)).unwrap();
-        assert_eq!(remembered(&guard), 1);
     }
 }

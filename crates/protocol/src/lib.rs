@@ -16,6 +16,8 @@ mod oauth_error;
 #[cfg(feature = "crypto")]
 mod pkce;
 mod ports;
+#[cfg(feature = "jwt")]
+mod replay;
 mod scope;
 #[cfg(feature = "crypto")]
 mod seal;
@@ -40,6 +42,8 @@ pub use oauth_error::OAuthErrorCode;
 #[cfg(feature = "crypto")]
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use ports::{Clock, Randomness};
+#[cfg(feature = "jwt")]
+pub use replay::ReplayGuard;
 pub use scope::Scopes;
 #[cfg(feature = "crypto")]
 pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};

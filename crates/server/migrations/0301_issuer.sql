@@ -60,7 +60,8 @@ CREATE TABLE issuer_refresh_tokens (
     token_hash TEXT PRIMARY KEY,
     grant_id TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
-    used_at BIGINT
+    used_at BIGINT,
+    dpop_jkt TEXT
 );
 CREATE INDEX issuer_refresh_tokens_expiry ON issuer_refresh_tokens (expires_at);
 

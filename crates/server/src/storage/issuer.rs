@@ -340,6 +340,7 @@ struct RefreshTokenRow {
     token_hash: String,
     own_expires_at: i64,
     used_at: Option<i64>,
+    dpop_jkt: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -379,11 +380,12 @@ macro_rules! insert_grant {
 macro_rules! insert_refresh_token {
     ($executor:expr, $token:expr) => {
         sqlx::query(
-            "INSERT INTO issuer_refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)",
+            "INSERT INTO issuer_refresh_tokens (token_hash, grant_id, expires_at, dpop_jkt) VALUES ($1, $2, $3, $4)",
         )
         .bind($token.hash.as_str())
         .bind(&$token.grant_id)
         .bind($token.expires_at.as_millis())
+        .bind(&$token.dpop_jkt)
         .execute($executor)
         .await
         .map_err(failed)
@@ -517,7 +519,7 @@ impl GrantStore for Storage {
         token_hash: &Sha256Hash,
     ) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
         const SQL: &str = "SELECT g.grant_id, g.client_id, g.user_name, g.created_at, g.expires_at, g.revoked_at, \
-                           g.details, t.token_hash, t.expires_at AS own_expires_at, t.used_at \
+                           g.details, t.token_hash, t.expires_at AS own_expires_at, t.used_at, t.dpop_jkt \
                            FROM issuer_refresh_tokens t JOIN issuer_grants g ON g.grant_id = t.grant_id \
                            WHERE t.token_hash = $1";
         let row: Option<RefreshTokenRow> =
@@ -529,6 +531,7 @@ impl GrantStore for Storage {
                 grant_id: row.grant.grant_id.clone(),
                 expires_at: Timestamp::from_millis(row.own_expires_at),
                 used_at: row.used_at.map(Timestamp::from_millis),
+                dpop_jkt: row.dpop_jkt,
             };
             Ok((token, row.grant.read()?))
         };

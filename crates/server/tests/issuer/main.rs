@@ -1,6 +1,7 @@
 //! The issuer of the real binary, spoken to over HTTP as browsers, clients and applications speak to it.
 
 mod authorize;
+mod proofs;
 mod registration;
 #[path = "../server/support.rs"]
 #[expect(dead_code, reason = "the other tests of the binary use the rest of it")]

@@ -172,6 +172,8 @@ struct AppBody {
     #[serde(default)]
     scopes: Scopes,
     grant_types: Option<Vec<GrantType>>,
+    /// The public keys of an application that authenticates by `private_key_jwt`.
+    jwks: Option<Value>,
 }
 
 fn connectivly() -> ClientProfile {
@@ -199,6 +201,7 @@ pub(super) async fn create_app(State(app): State<App>, _: Backend, body: Bytes) 
         grant_types: body.grant_types.unwrap_or(default.grant_types.clone()),
         token_endpoint_auth_method: body.token_endpoint_auth_method,
         scopes: body.scopes,
+        jwks: body.jwks,
         profile: body.profile,
         ..default
     };

@@ -4,11 +4,11 @@ use axum::{
     Json,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use handfast_issuer::{BearerError, Credentials, Params, TokenError};
-use handfast_protocol::{OAuthErrorCode, Secret};
+use handfast_issuer::{BearerError, Credentials, Params, ShownProof, ShownToken, TokenError};
+use handfast_protocol::{OAuthErrorCode, Secret, SigningAlgorithm};
 use serde_json::{Value, json};
 
 use super::{issuer, storage_failed};
@@ -48,9 +48,9 @@ pub(super) async fn jwks(State(app): State<App>) -> Response {
     })
 }
 
-pub(super) async fn token(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn token(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let answer = match read_form(&headers, &body) {
-        Ok(params) => issuer(&app).token(&params, &credentials(&headers)).await,
+        Ok(params) => issuer(&app).token(&params, &credentials(&Method::POST, &uri, &headers)).await,
         Err(error) => Err(error),
     };
     with_cors(match answer {
@@ -62,14 +62,18 @@ pub(super) async fn token(State(app): State<App>, headers: HeaderMap, body: Byte
 pub(super) async fn userinfo(
     State(app): State<App>,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let from_header = bearer(&headers).map(str::to_owned);
     // RFC 6750 2.2: a form may carry the token; never a query.
-    let in_form = || Params::parse(&body).value("access_token").map(str::to_owned);
-    let token = from_header.or_else(|| (method == Method::POST).then(in_form).flatten());
-    with_cors(match issuer(&app).userinfo(token.as_deref()).await {
+    let in_form = || {
+        let token = Params::parse(&body).value("access_token").map(|token| Secret::new(token.to_owned()));
+        token.map(|token| ShownToken { token, with_proof: false })
+    };
+    let token = shown_token(&headers).or_else(|| (method == Method::POST).then(in_form).flatten());
+    let proof = shown_proof(&method, &uri, &headers);
+    with_cors(match issuer(&app).userinfo(token.as_ref(), &proof).await {
         Ok(claims) => no_store(Json(Value::Object(claims))),
         Err(error) => bearer_error(&error),
     })
@@ -91,9 +95,30 @@ pub(super) fn read_form(headers: &HeaderMap, body: &Bytes) -> Result<Params, Tok
     })
 }
 
-pub(super) fn credentials(headers: &HeaderMap) -> Credentials {
+/// What a request to one of the endpoints that authenticate clients brings.
+pub(super) fn credentials(method: &Method, uri: &Uri, headers: &HeaderMap) -> Credentials {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    Credentials { authorization: authorization.map(|value| Secret::new(value.to_owned())) }
+    let authorization = authorization.map(|value| Secret::new(value.to_owned()));
+    Credentials { authorization, proof: shown_proof(method, uri, headers) }
+}
+
+/// RFC 9449 4.1.
+fn shown_proof(method: &Method, uri: &Uri, headers: &HeaderMap) -> ShownProof {
+    // A header that is not text counts as a proof that cannot be right.
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    ShownProof {
+        headers: headers.get_all("dpop").iter().map(text).collect(),
+        method: method.as_str().to_owned(),
+        path: uri.path().to_owned(),
+    }
+}
+
+/// The token of `Authorization: Bearer ..` or `Authorization: DPoP ..`.
+fn shown_token(headers: &HeaderMap) -> Option<ShownToken> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let with_proof = scheme.eq_ignore_ascii_case("DPoP");
+    let known = with_proof || scheme.eq_ignore_ascii_case("Bearer");
+    known.then(|| ShownToken { token: Secret::new(token.trim().to_owned()), with_proof })
 }
 
 /// The token of `Authorization: Bearer ..`.
@@ -134,12 +159,19 @@ fn bearer_error(error: &BearerError) -> Response {
     let (status, code) = match error {
         BearerError::Missing => (StatusCode::UNAUTHORIZED, None),
         BearerError::InvalidToken => (StatusCode::UNAUTHORIZED, Some(OAuthErrorCode::InvalidToken)),
+        BearerError::Proof(_) => (StatusCode::UNAUTHORIZED, Some(OAuthErrorCode::InvalidToken)),
         BearerError::InsufficientScope(_) => (StatusCode::FORBIDDEN, Some(OAuthErrorCode::InsufficientScope)),
         BearerError::Store(error) => return storage_failed(error).into_response(),
     };
     let challenge = match (code, error) {
         (Some(code), BearerError::InsufficientScope(scope)) => {
             format!("Bearer realm=\"handfast\", error=\"{code}\", scope=\"{scope}\"")
+        }
+        (Some(code), BearerError::Proof(text)) => {
+            let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str).join(" ");
+            format!(
+                "DPoP realm=\"handfast\", error=\"{code}\", error_description=\"{text}\", algs=\"{algorithms}\""
+            )
         }
         (Some(code), _) => {
             format!("Bearer realm=\"handfast\", error=\"{code}\", error_description=\"{error}\"")

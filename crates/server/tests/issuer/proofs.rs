@@ -1,0 +1,237 @@
+//! Clients that show a key instead of a secret: DPoP (RFC 9449) and `private_key_jwt` (RFC 7523).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use handfast_protocol::{PublicJwk, Sha256Hash};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    support::{Server, answer},
+    world::{Browser, REDIRECT_URI, Registered, VERIFIER, claims, issuer},
+};
+
+/// A key of a client.
+struct Key {
+    pair: EcdsaKeyPair,
+    jwk: Value,
+}
+
+impl Key {
+    fn new() -> Self {
+        let signing = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(signing, &SystemRandom::new()).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(signing, pkcs8.as_ref()).unwrap();
+        let point = pair.public_key().as_ref();
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": encode(&point[1..33]), "y": encode(&point[33..])});
+        Self { pair, jwk }
+    }
+
+    fn thumbprint(&self) -> String {
+        PublicJwk::parse(&self.jwk).unwrap().thumbprint().to_owned()
+    }
+
+    fn sign(&self, header: &Value, claims: &Value) -> String {
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", encode(header), encode(claims));
+        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// A proof made now for a request to `url`.
+    fn proof(&self, method: &str, url: &str, access_token: Option<&str>) -> String {
+        let mut claims = json!({"jti": unique(), "htm": method, "htu": url, "iat": now()});
+        if let Some(token) = access_token {
+            claims["ath"] = json!(Sha256Hash::of(token).as_str());
+        }
+        self.sign(&json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk}), &claims)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn unique() -> String {
+    static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
+    format!("id-{}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+}
+
+fn token_url(server: &Server) -> String {
+    format!("{}/auth/oauth2/token", server.address)
+}
+
+/// A token request with a DPoP header.
+async fn prove(server: &Server, client: &Registered, proof: &str, form: &[(&str, &str)]) -> (u16, Value) {
+    let mut form = form.to_vec();
+    form.push(("client_id", &client.id));
+    let request = server.request(Method::POST, "/auth/oauth2/token").header("dpop", proof);
+    if client.secret.is_empty() {
+        return answer(request.form(&form)).await;
+    }
+    answer(request.basic_auth(&client.id, Some(&client.secret)).form(&form)).await
+}
+
+async fn redeem(server: &Server, client: &Registered, key: &Key, more: &[(&str, &str)]) -> (u16, Value) {
+    let code = server.grant(&Browser::new(), client, more).await["code"].clone();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+    ];
+    prove(server, client, &key.proof("POST", &token_url(server), None), &form).await
+}
+
+async fn userinfo(server: &Server, scheme: &str, token: &str, proof: Option<&str>) -> (u16, String) {
+    let request = server.request(Method::GET, "/auth/oauth2/userinfo");
+    let request = request.header("authorization", format!("{scheme} {token}"));
+    let request = if let Some(proof) = proof { request.header("dpop", proof) } else { request };
+    let answer = request.send().await.unwrap();
+    let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), challenge.unwrap_or_default())
+}
+
+/// RFC 9449 5 to 7, ASVS 10.3.5.
+#[tokio::test]
+async fn a_token_asked_for_with_a_proof_is_good_with_a_proof_only() {
+    let server = issuer().start();
+    let client = server.client(json!({})).await;
+    let key = Key::new();
+    let (status, tokens) = redeem(&server, &client, &key, &[]).await;
+    assert_eq!((status, &tokens["token_type"]), (200, &json!("DPoP")), "{tokens}");
+    assert_eq!(claims(&tokens["access_token"])["cnf"], json!({"jkt": key.thumbprint()}));
+    let token = tokens["access_token"].as_str().unwrap();
+    let url = format!("{}/auth/oauth2/userinfo", server.address);
+
+    let proof = key.proof("GET", &url, Some(token));
+    assert_eq!(userinfo(&server, "DPoP", token, Some(&proof)).await.0, 200);
+    let thief = Key::new().proof("GET", &url, Some(token));
+    let elsewhere = key.proof("GET", &token_url(&server), Some(token));
+    let without_hash = key.proof("GET", &url, None);
+    for (scheme, proof, reason) in [
+        ("DPoP", Some(proof.as_str()), "used before"),
+        ("DPoP", Some(thief.as_str()), "another key"),
+        ("DPoP", Some(elsewhere.as_str()), "another address"),
+        ("DPoP", Some(without_hash.as_str()), "another access token"),
+        ("DPoP", None, "proof is missing"),
+        ("Bearer", None, "bound to a key"),
+    ] {
+        let (status, challenge) = userinfo(&server, scheme, token, proof).await;
+        assert_eq!(status, 401);
+        assert!(challenge.starts_with("DPoP ") && challenge.contains(reason), "{challenge}");
+        assert!(challenge.contains("algs=\"RS256 ES256 EdDSA\""), "{challenge}");
+    }
+
+    let bearer = server.tokens(&client, &[]).await;
+    let bearer = bearer["access_token"].as_str().unwrap();
+    let (status, challenge) =
+        userinfo(&server, "DPoP", bearer, Some(&key.proof("GET", &url, Some(bearer)))).await;
+    assert_eq!(status, 401);
+    assert!(challenge.contains("not bound"), "{challenge}");
+}
+
+/// RFC 9449 5: without a secret, the key is what a refresh token is bound to.
+#[tokio::test]
+async fn the_refresh_token_of_a_public_client_needs_the_same_key() {
+    let server = issuer().start();
+    let client = server.client(json!({"token_endpoint_auth_method": "none"})).await;
+    let key = Key::new();
+    let (_, tokens) = redeem(&server, &client, &key, &[]).await;
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let (status, refused) = server.refresh(&client, refresh).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_grant")));
+    let other = Key::new().proof("POST", &token_url(&server), None);
+    assert_eq!(prove(&server, &client, &other, &form).await.0, 400);
+    let (status, renewed) =
+        prove(&server, &client, &key.proof("POST", &token_url(&server), None), &form).await;
+    assert_eq!((status, &renewed["token_type"]), (200, &json!("DPoP")), "{renewed}");
+}
+
+/// RFC 9449 10, 4.3 and 5.2.
+#[tokio::test]
+async fn a_code_can_be_bound_and_a_bad_proof_has_its_own_error() {
+    let server = issuer().start();
+    let client = server.client(json!({})).await;
+    let (key, other) = (Key::new(), Key::new());
+    let thumbprint = key.thumbprint();
+    let (status, refused) = redeem(&server, &client, &other, &[("dpop_jkt", &thumbprint)]).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_grant")), "{refused}");
+    assert_eq!(redeem(&server, &client, &key, &[("dpop_jkt", &thumbprint)]).await.0, 200);
+
+    let wrong_method = key.proof("GET", &token_url(&server), None);
+    let form = [("grant_type", "refresh_token"), ("refresh_token", "unknown")];
+    let (status, refused) = prove(&server, &client, &wrong_method, &form).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_dpop_proof")), "{refused}");
+}
+
+/// RFC 7523 3, OpenID Connect Core 9.
+#[tokio::test]
+async fn a_client_authenticates_by_a_jwt_of_its_own_key_once() {
+    let server = issuer().start();
+    let key = Key::new();
+    let client = server
+        .client(json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key.jwk]}}))
+        .await;
+    assert!(client.secret.is_empty(), "a client with a key has no secret");
+    let good = json!({
+        "iss": client.id, "sub": client.id, "aud": format!("{}/auth/oauth2", server.address),
+        "exp": now() + 60, "iat": now(), "jti": unique(),
+    });
+    let ask = async |assertion: &str, code: &str| {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", REDIRECT_URI),
+            ("code_verifier", VERIFIER),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        answer(server.request(Method::POST, "/auth/oauth2/token").form(&form)).await
+    };
+    let sign = |claims: &Value| key.sign(&json!({"alg": "ES256"}), claims);
+    for (name, value, reason) in [
+        ("aud", json!("https://other.example"), "aud"),
+        ("exp", json!(now() - 60), "exp"),
+        ("exp", json!(now() + 7200), "exp"),
+        ("iss", json!("someone"), "iss"),
+        ("iat", json!(now() + 120), "not valid yet"),
+        ("jti", json!(null), "jti"),
+    ] {
+        let mut claims = good.clone();
+        claims[name] = value;
+        let (status, refused) = ask(&sign(&claims), "a code").await;
+        assert_eq!((status, &refused["error"]), (401, &json!("invalid_client")), "{name}: {refused}");
+        assert!(refused["error_description"].as_str().unwrap().contains(reason), "{refused}");
+    }
+    let foreign = Key::new().sign(&json!({"alg": "ES256"}), &good);
+    assert_eq!(ask(&foreign, "a code").await.0, 401);
+
+    let code = server.grant(&Browser::new(), &client, &[]).await["code"].clone();
+    let assertion = sign(&good);
+    let (status, tokens) = ask(&assertion, &code).await;
+    assert_eq!(status, 200, "{tokens}");
+    let (status, refused) = ask(&assertion, &code).await;
+    assert_eq!((status, &refused["error"]), (401, &json!("invalid_client")), "{refused}");
+    assert!(refused["error_description"].as_str().unwrap().contains("used before"), "{refused}");
+}
+
+/// OpenID Connect Registration 2.
+#[tokio::test]
+async fn a_client_that_signs_must_register_a_key() {
+    let server = issuer().start();
+    let body = json!({
+        "app_name": "Signer", "owner_id": "operator", "redirect_uri": [REDIRECT_URI],
+        "token_endpoint_auth_method": "private_key_jwt",
+    });
+    let (status, refused) = answer(server.api(Method::POST, "/api/app").json(&body)).await;
+    assert_eq!(status, 400);
+    assert!(refused["error"].as_str().unwrap().contains("jwks"), "{refused}");
+}
