@@ -12,11 +12,14 @@ mod catalog;
 mod complete;
 mod connect_token;
 mod connection;
+mod connection_list;
 mod cookie;
 mod credential;
 mod disconnect;
 mod discovery;
+mod event;
 mod id_token;
+mod import;
 mod install;
 mod integration;
 mod oauth1;
@@ -56,11 +59,18 @@ pub use connection::{
     Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure,
     RenewedCredentials, TokenSet,
 };
+pub use connection_list::{
+    ConnectionFilter, ConnectionList, Cursor, EditMetadataError, MAX_METADATA_LEN, MAX_PAGE_LEN,
+};
 pub use cookie::{AttemptCookie, attempt_cookies};
 pub use credential::{CredentialField, Verification};
 pub use disconnect::Revocation;
 pub use discovery::{DiscoveryError, VerifyIdTokenError};
 pub use id_token::{IdTokenError, SessionToken, verify_session_token};
+pub use event::{EVENT_LIFETIME, Event, EventKind, EventStore, WebhookKey};
+pub use import::{
+    ConnectionImport, ImportError, Imported, ImportedConnection, ImportedCredentials, OnExisting,
+};
 pub use install::InstallError;
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,

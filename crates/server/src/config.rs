@@ -8,12 +8,15 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use handfast_broker::{Catalog, Policy, Provider, is_loopback_host, parse_origins};
+use handfast_broker::{Catalog, Policy, Provider, WebhookKey, is_loopback_host, parse_origins};
 use handfast_protocol::Secret;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::issuer::{self, IssuerConfig};
+use crate::{
+    issuer::{self, IssuerConfig},
+    webhooks::Webhook,
+};
 
 /// The port where nothing else is said; the one Pizzly's guide names.
 const DEFAULT_PORT: u16 = 3004;
@@ -65,6 +68,10 @@ struct ConfigFile {
     allowed_hosts: Option<Vec<String>>,
     log: Option<String>,
     log_format: Option<String>,
+    webhook_url: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    webhook_secret: Option<Secret<String>>,
+    webhook_secret_file: Option<PathBuf>,
     danger_allow_private_addresses: Option<bool>,
     #[serde(default)]
     providers: BTreeMap<String, Provider>,
@@ -95,6 +102,8 @@ pub(crate) struct Config {
     /// A filter such as `info` or `handfast=debug`.
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
+    /// Where events are delivered, if anywhere.
+    pub(crate) webhook: Option<Webhook>,
     pub(crate) danger_allow_private_addresses: bool,
     pub(crate) providers: BTreeMap<String, Provider>,
     pub(crate) demo: bool,
@@ -135,6 +144,9 @@ const VARIABLES: &[&str] = &[
     "HANDFAST_ALLOWED_HOSTS",
     "HANDFAST_LOG",
     "HANDFAST_LOG_FORMAT",
+    "HANDFAST_WEBHOOK_URL",
+    "HANDFAST_WEBHOOK_SECRET",
+    "HANDFAST_WEBHOOK_SECRET_FILE",
     "HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES",
     "HANDFAST_HOST",
 ];
@@ -196,6 +208,16 @@ impl Config {
             log: environment.text("HANDFAST_LOG")?.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: parse_log_format(
                 environment.text("HANDFAST_LOG_FORMAT")?.or(file.log_format).as_deref(),
+            )?,
+            webhook: parse_webhook(
+                environment.text("HANDFAST_WEBHOOK_URL")?.or(file.webhook_url).as_deref(),
+                environment
+                    .secret(
+                        "HANDFAST_WEBHOOK_SECRET",
+                        file.webhook_secret,
+                        file.webhook_secret_file.as_deref(),
+                    )?
+                    .as_ref(),
             )?,
             danger_allow_private_addresses: match environment
                 .flag("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES")?
@@ -296,6 +318,10 @@ impl Config {
             ("allowed_hosts", list(&self.allowed_hosts)),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
+            (
+                "webhook_url",
+                self.webhook.as_ref().map_or("(none)".to_owned(), |webhook| webhook.url.to_string()),
+            ),
             ("danger_allow_private_addresses", self.danger_allow_private_addresses.to_string()),
             ("providers", list(&self.providers.keys().cloned().collect::<Vec<_>>())),
         ]
@@ -412,6 +438,22 @@ fn parse_public_url(text: &str) -> anyhow::Result<Url> {
         );
     }
     Ok(url)
+}
+
+fn parse_webhook(url: Option<&str>, secret: Option<&Secret<String>>) -> anyhow::Result<Option<Webhook>> {
+    let (Some(url), Some(secret)) = (url, secret) else {
+        if url.is_some() || secret.is_some() {
+            bail!("webhook_url and webhook_secret belong together; set both or none");
+        }
+        return Ok(None);
+    };
+    let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.context("webhook_url: it must be an address such as https://app.example.com/webhooks")?;
+    let key = WebhookKey::parse(secret).context(
+        "webhook_secret: it must be whsec_ and 24 to 64 random bytes in base64; draw one with \
+         `echo whsec_$(openssl rand -base64 32)`",
+    )?;
+    Ok(Some(Webhook { url, key }))
 }
 
 fn parse_log_format(text: Option<&str>) -> anyhow::Result<LogFormat> {

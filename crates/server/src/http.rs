@@ -7,8 +7,10 @@ mod callback;
 mod caller;
 mod connect;
 mod connect_tokens;
+mod connection_list;
 mod connections;
 mod error;
+mod events;
 mod extract;
 mod guard;
 mod home;
@@ -18,8 +20,10 @@ mod issuer;
 mod page;
 mod pizzly;
 mod providers;
+mod transfer;
 
 pub(crate) use caller::{ApiKeyCache, Caller};
+pub(crate) use integrations::rfc3339;
 
 use axum::{
     Router,
@@ -42,8 +46,15 @@ pub(crate) fn router(app: App) -> Router {
             "/integrations/{config_key}",
             get(integrations::show).patch(integrations::edit).delete(integrations::delete),
         )
-        .route("/connections/{*connection_id}", get(connections::show).delete(connections::delete));
-    let own = own
+        .route("/connections", get(connection_list::list))
+        .route(
+            "/connections/{*connection_id}",
+            get(connections::show).patch(connection_list::edit).delete(connections::delete),
+        )
+        .route("/import/connections", post(transfer::import))
+        .route("/export/connections", get(transfer::export))
+        .route("/events", get(events::list))
+        .route("/events/{id}/replay", post(events::replay))
         .route("/api_keys", get(api_keys::list).post(api_keys::create))
         .route("/api_keys/{id}", delete(api_keys::revoke))
         .route("/connect/tokens", post(connect_tokens::create));

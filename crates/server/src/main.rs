@@ -11,6 +11,7 @@ mod serve;
 mod storage;
 mod system;
 mod token_client;
+mod webhooks;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use axum::serve::Listener;
-use handfast_broker::{ATTEMPT_LIFETIME, ApiKeyStore};
+use handfast_broker::{ATTEMPT_LIFETIME, ApiKeyStore, EVENT_LIFETIME};
 use handfast_protocol::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
@@ -21,6 +21,7 @@ use crate::{
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
+    webhooks,
 };
 
 /// Serves until the process is told to end, then lets the requests in progress finish.
@@ -44,7 +45,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     if config.demo {
         demo::register(&app).await.context("the demonstration cannot be set up")?;
     }
-    tokio::spawn(forget_attempts(storage));
+    if let Some(webhook) = config.webhook.clone() {
+        let client = TokenClient::new(config.danger_allow_private_addresses)?;
+        tokio::spawn(webhooks::deliver(webhook, storage.clone(), client));
+    }
+    tokio::spawn(forget_old(storage));
 
     // The first line of output: programs that start the server read the address from it.
     let own_url = config::own_url(listening_on);
@@ -65,7 +70,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 /// Opens the database that the configuration names.
 pub(crate) async fn open_storage(config: &Config) -> anyhow::Result<Storage> {
     create_folder(&config.data_dir)?;
-    Storage::open(config.database_url.expose()).await.context("the database cannot be opened")
+    let storage =
+        Storage::open(config.database_url.expose()).await.context("the database cannot be opened")?;
+    Ok(if config.webhook.is_some() { storage.delivering_events() } else { storage })
 }
 
 /// Puts the application together.
@@ -92,19 +99,19 @@ pub(crate) async fn has_api_key(config: &Config, storage: &Storage) -> anyhow::R
     Ok(config.api_key.is_some() || storage.api_keys().await?.iter().any(|key| key.is_active(now)))
 }
 
-/// Forgets attempts once nobody can ask for them any more, and connect tokens that have expired.
-async fn forget_attempts(storage: Storage) {
+/// Forgets attempts once nobody can ask for them any more, connect tokens that have expired, and old events.
+async fn forget_old(storage: Storage) {
     let mut ticks = tokio::time::interval(ATTEMPT_LIFETIME / 10);
     loop {
         ticks.tick().await;
-        if let Err(error) = storage.purge_connect_tokens(SystemClock.now()).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "old connect tokens could not be forgotten"
-            );
-        }
-        if let Err(error) = storage.purge_attempts(SystemClock.now() - ATTEMPT_LIFETIME).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old attempts could not be forgotten");
+        let now = SystemClock.now();
+        let forgotten = async {
+            storage.purge_attempts(now - ATTEMPT_LIFETIME).await?;
+            storage.purge_connect_tokens(now).await?;
+            storage.purge_events(now - EVENT_LIFETIME).await
+        };
+        if let Err(error) = forgotten.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old rows could not be forgotten");
         }
     }
 }

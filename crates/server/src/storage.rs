@@ -3,7 +3,9 @@
 mod api_keys;
 mod attempts;
 mod connect_tokens;
+mod connection_list;
 mod connections;
+mod events;
 mod integrations;
 mod issuer;
 mod key_proofs;
@@ -43,6 +45,8 @@ pub(crate) enum Database {
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
     database: Database,
+    /// Whether events are to be delivered, or only listed.
+    delivers_events: bool,
 }
 
 impl Storage {
@@ -54,9 +58,14 @@ impl Storage {
         } else {
             Database::Postgres(PgPool::connect(url).await?)
         };
-        let storage = Self { database };
+        let storage = Self { database, delivers_events: false };
         on_either!(storage, pool => MIGRATIONS.run(pool).await)?;
         Ok(storage)
+    }
+
+    /// Makes the events that happen from now on due for delivery.
+    pub(crate) fn delivering_events(self) -> Self {
+        Self { delivers_events: true, ..self }
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -28,7 +28,7 @@ pub(crate) struct ReadQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NameQuery {
-    config_key: String,
+    pub(super) config_key: String,
 }
 
 /// `true` or `false` in a query.

@@ -7,7 +7,7 @@ use axum::{
 };
 use handfast_broker::{
     AccessTokenError, CreateApiKeyError, CreateConnectTokenError, CreateIntegrationError,
-    EditIntegrationError, FindIntegrationError, InvalidIntegration, StoreError,
+    EditIntegrationError, EditMetadataError, FindIntegrationError, InvalidIntegration, StoreError,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError};
 use serde::Serialize;
@@ -157,6 +157,21 @@ impl From<FindIntegrationError> for Problem {
             }
             FindIntegrationError::Open { .. } => Self::internal(&error),
             FindIntegrationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EditMetadataError> for Problem {
+    fn from(error: EditMetadataError) -> Self {
+        match error {
+            EditMetadataError::UnknownConnection { .. } => {
+                Self::new(ErrorCode::UnknownConnection, error.to_string())
+            }
+            EditMetadataError::TooLarge => Self::invalid_request(error.to_string()).field("metadata"),
+            EditMetadataError::Conflict => {
+                Self::invalid_request(error.to_string()).status(StatusCode::CONFLICT)
+            }
+            EditMetadataError::Store(error) => error.into(),
         }
     }
 }

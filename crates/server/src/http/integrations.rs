@@ -179,7 +179,7 @@ pub(super) fn shown_secret(
 }
 
 /// An instant as RFC 3339 with milliseconds.
-pub(super) fn rfc3339(instant: Timestamp) -> String {
+pub(crate) fn rfc3339(instant: Timestamp) -> String {
     let instant =
         jiff::Timestamp::from_millisecond(instant.as_millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{instant:.3}")

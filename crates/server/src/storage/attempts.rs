@@ -1,11 +1,11 @@
 //! The table `attempts`: who waits under which state, and how attempts ended.
 
 use handfast_broker::{
-    Attempt, Attempts, NewAttempt, NewConnection, Outcome, RefusedAttempt, Sealed, StoreError,
+    Attempt, Attempts, EventKind, NewAttempt, NewConnection, Outcome, RefusedAttempt, Sealed, StoreError,
 };
 use handfast_protocol::{AttemptId, ConfigKey, ConnectionId, ErrorCode, Sha256Hash, Timestamp};
 
-use super::{Storage, connections, on_either};
+use super::{Storage, connections, events, on_either};
 
 /// The word that stands for success; every other ending is an error code.
 const SUCCEEDED: &str = "succeeded";
@@ -210,7 +210,10 @@ impl Attempts for Storage {
         let sql = "UPDATE attempts SET outcome = $1, outcome_message = $2, sealed_details = NULL \
                    WHERE secret_hash = $3 AND outcome IS NULL AND taken_at > $4";
         let (word, message) = outcome_columns(outcome);
-        let connection = connection.map(connections::ConnectionRow::new).transpose()?;
+        let connection = match connection {
+            Some(new) => Some((new, connections::ConnectionRow::new(new)?)),
+            None => None,
+        };
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(StoreError::new)?;
             let ended = sqlx::query(sql)
@@ -222,8 +225,10 @@ impl Attempts for Storage {
                 .await
                 .map_err(StoreError::new)?
                 .rows_affected() == 1;
-            if let Some(row) = connection.as_ref().filter(|_| ended) {
+            if let Some((new, row)) = connection.as_ref().filter(|_| ended) {
                 connections::put_connection!(row).execute(&mut *transaction).await.map_err(StoreError::new)?;
+                let (key, now) = (&new.key, new.now);
+                events::put_event!(self, key, EventKind::Created, now).execute(&mut *transaction).await.map_err(StoreError::new)?;
             }
             transaction.commit().await.map_err(StoreError::new)?;
             Ok(ended)

@@ -1,18 +1,20 @@
 //! The table `connections`: sealed credentials, and who may refresh them.
 
 use handfast_broker::{
-    Connection, ConnectionKey, ConnectionStatus, Connections, NewConnection, RefreshFailure,
+    Connection, ConnectionKey, ConnectionStatus, Connections, EventKind, NewConnection, RefreshFailure,
     RenewedCredentials, Sealed, StoreError,
 };
-use handfast_protocol::{ConfigKey, ConnectionId, Timestamp};
+use handfast_protocol::{Clock, ConfigKey, ConnectionId, Timestamp};
 
-use super::{Storage, from_json, on_either, to_json};
+use super::{Storage, events, from_json, on_either, to_json};
+use crate::system::SystemClock;
 
 const COLUMNS: &str = "integration_id, connection_id, id, status, sealed_credentials, version, expires_at, refresh_at, \
      granted_scopes, params, metadata, refresh_failures, retry_at, lease_expires_at, created_at, updated_at";
 
+/// A row of the table.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     integration_id: String,
     connection_id: String,
     id: String,
@@ -32,7 +34,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_connection(self, config_key: ConfigKey) -> Result<Connection, StoreError> {
+    pub(super) fn into_connection(self, config_key: ConfigKey) -> Result<Connection, StoreError> {
         Ok(Connection {
             id: self.id,
             key: ConnectionKey {
@@ -189,18 +191,31 @@ impl Connections for Storage {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE connections SET status = $1, refresh_failures = refresh_failures + 1, retry_at = $2, \
                    lease_owner = NULL, lease_expires_at = NULL, updated_at = $3 \
-                   WHERE integration_id = $4 AND connection_id = $5 AND version = $6";
-        let put = on_either!(self, pool => sqlx::query(sql)
-            .bind(failure.status.as_str())
-            .bind(failure.retry_at.map(Timestamp::as_millis))
-            .bind(failure.now.as_millis())
-            .bind(&key.integration_id)
-            .bind(key.connection_id.as_str())
-            .bind(version)
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        Ok(put.map_err(StoreError::new)? == 1)
+                   WHERE integration_id = $4 AND connection_id = $5 AND version = $6 RETURNING refresh_failures";
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(StoreError::new)?;
+            let failures: Option<i64> = sqlx::query_scalar(sql)
+                .bind(failure.status.as_str())
+                .bind(failure.retry_at.map(Timestamp::as_millis))
+                .bind(failure.now.as_millis())
+                .bind(&key.integration_id)
+                .bind(key.connection_id.as_str())
+                .bind(version)
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(StoreError::new)?;
+            // One event for a row of failures, and one for their end.
+            let kind = match (failure.status, failures) {
+                (ConnectionStatus::NeedsReconnect, Some(_)) => Some(EventKind::NeedsReconnect),
+                (ConnectionStatus::Active, Some(1)) => Some(EventKind::RefreshFailed),
+                _ => None,
+            };
+            if let Some(kind) = kind {
+                events::put_event!(self, key, kind, failure.now).execute(&mut *transaction).await.map_err(StoreError::new)?;
+            }
+            transaction.commit().await.map_err(StoreError::new)?;
+            Ok(failures.is_some())
+        })
     }
 
     async fn delete_connection(
@@ -212,12 +227,24 @@ impl Connections for Storage {
             "DELETE FROM connections WHERE integration_id = (SELECT id FROM integrations WHERE config_key = $1) \
              AND connection_id = $2 RETURNING {COLUMNS}"
         );
-        let row: Option<Row> = on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(config_key.as_str())
-            .bind(connection_id.as_str())
-            .fetch_optional(pool)
-            .await)
-        .map_err(StoreError::new)?;
+        let row: Option<Row> = on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(StoreError::new)?;
+            let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .bind(config_key.as_str())
+                .bind(connection_id.as_str())
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(StoreError::new)?;
+            if let Some(row) = &row {
+                let key = ConnectionKey { integration_id: row.integration_id.clone(), connection_id: connection_id.clone() };
+                events::put_event!(self, key, EventKind::Deleted, SystemClock.now())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(StoreError::new)?;
+            }
+            transaction.commit().await.map_err(StoreError::new)?;
+            row
+        });
         row.map(|row| row.into_connection(config_key.clone())).transpose()
     }
 }

@@ -3,8 +3,12 @@
 mod api_keys;
 mod cli;
 mod connect_tokens;
+mod connections;
 mod guards;
 mod integrations;
 mod providers;
 mod start;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod support;
+mod webhooks;
