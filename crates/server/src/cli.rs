@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod key;
 mod output;
+mod providers;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -54,6 +55,9 @@ enum Command {
     /// Show connections.
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
+    /// List, search or show the providers an integration can be made from.
+    #[command(subcommand)]
+    Providers(providers::ProvidersCommand),
 }
 
 /// Reads the command line and does what it says.
@@ -82,6 +86,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Config(command) => config::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Connection(command) => connection::run(command).await,
+        Command::Providers(command) => providers::run(command),
     }
 }
 

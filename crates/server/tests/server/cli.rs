@@ -61,3 +61,21 @@ fn exit_codes_mean_something() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(with_key(&["config", "list", "--host", &format!("http://{nobody}")]), Some(5));
 }
+
+#[test]
+fn providers_are_listed_searched_and_shown_with_the_private_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let private = "[providers.acme]\ndisplay_name = \"Acme\"\nissuer = \"https://acme.test\"\n";
+    std::fs::write(folder.path().join("handfast.toml"), private).unwrap();
+    let run = |arguments: &[&str]| handfast(folder.path()).args(arguments).output().unwrap();
+    let listed = printed(&run(&["providers", "list"]));
+    assert!(listed.lines().count() > 400 && listed.contains("acme"), "{listed}");
+    let searched = printed(&run(&["providers", "search", "Acme"]));
+    assert!(searched.contains("own") && searched.lines().count() == 2, "{searched}");
+    let shown = printed(&run(&["providers", "show", "gmail"]));
+    assert!(shown.starts_with("[google]\n") && shown.contains("access_type = \"offline\""), "{shown}");
+    let json: Value = serde_json::from_slice(&run(&["providers", "show", "acme", "--json"]).stdout).unwrap();
+    assert_eq!(json["issuer"], "https://acme.test");
+    let unknown = run(&["providers", "show", "nobody"]);
+    assert!(!unknown.status.success() && printed(&unknown).contains("providers search nobody"));
+}
