@@ -29,7 +29,8 @@ class FakeShopify:
         key = f"{folder}/key.pem"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=fake Shopify"]
-            + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", self.certificate],
+            + ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+            + ["-keyout", key, "-out", self.certificate],
             check=True,
             capture_output=True,
         )
