@@ -1,5 +1,6 @@
 //! What a maintainer types: `cargo xtask test`, `cargo xtask demo`.
 
+mod bench;
 mod demo;
 mod package;
 mod providers;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
+  bench                             how fast and how small the release build is
   demo [--port N] [--page-port N]   server, issuer and example page, ready to click
   package                           the npm package, written to pkg/
   providers                         docs/providers.md and the authorization URLs, from the catalogue
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
             package::package().map(|folder| println!("the npm package stands in {}", folder.display()))
         }
         ["providers"] => providers::run(),
+        ["bench"] => bench::run(),
         ["test"] => test::run(test::Extent::Whole),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),

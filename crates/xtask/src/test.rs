@@ -22,6 +22,8 @@ pub(crate) enum Extent {
 
 const CHROMIUM: &[(&str, &str)] =
     &[("chromium", "chromium|google-chrome"), ("chromium-driver", "chromedriver")];
+/// Tests start a server of their own; the package is known by a program that comes with it.
+const POSTGRESQL: &[(&str, &str)] = &[("postgresql", "postgres|pg_ctlcluster")];
 const OTHER_BROWSERS: &[(&str, &str)] =
     &[("firefox-esr", "firefox-esr|firefox"), ("webkit2gtk-driver", "WebKitWebDriver"), ("xvfb", "Xvfb")];
 
@@ -30,7 +32,7 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     env::set_current_dir(repository())?;
     println!("set-up ..");
     tools::wasm_target()?;
-    tools::from_debian(CHROMIUM)?;
+    tools::from_debian(&[CHROMIUM, POSTGRESQL].concat())?;
     if extent == Extent::Whole {
         tools::from_debian(OTHER_BROWSERS)?;
         tools::from_crates_io("geckodriver", tools::GECKODRIVER)?;
@@ -48,11 +50,8 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
             clippy(&["--package", "handfast", "--target", "wasm32-unknown-unknown"]),
         ],
     )?;
-    tally.step(
-        "documentation",
-        repair,
-        cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
-    )?;
+    // One after the other: the SDK's library and the server's program share a name, and with it a folder.
+    tally.steps("documentation", repair, &mut [documentation("--lib"), documentation("--bins")])?;
 
     let built = tally.step(
         "build",
@@ -176,6 +175,12 @@ fn cargo(arguments: &[&str]) -> Command {
 fn clippy(selection: &[&str]) -> Command {
     let mut command = cargo(&["clippy", "--all-targets"]);
     command.args(selection).args(["--", "-D", "warnings"]);
+    command
+}
+
+fn documentation(selection: &str) -> Command {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", selection]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }
 
