@@ -95,7 +95,12 @@ fn watched(name: &str, command: &mut Command) -> anyhow::Result<Outcome> {
             spoke_at = Instant::now();
             let text = fs::read(&log)?;
             let text = String::from_utf8_lossy(&text);
-            let last = text.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with('{')).unwrap_or("").trim();
+            let last = text
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty() && !line.starts_with('{'))
+                .unwrap_or("")
+                .trim();
             println!("  {name}, {}: {last}", seconds(began_at.elapsed()));
         }
         thread::sleep(Duration::from_millis(50));
