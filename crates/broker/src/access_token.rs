@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Randomness, Timestamp, random_token};
 
+use crate::client_credentials::ConnectClientError;
 use crate::connection::{
-    Connection, ConnectionStatus, Credentials, RefreshFailure, RenewedCredentials, TokenSet,
+    Connection, ConnectionStatus, Credentials, GrantType, RefreshFailure, RenewedCredentials, TokenSet,
     credentials_place,
 };
 use crate::token_endpoint::{TokenError, read_response, refresh_at, refresh_request};
@@ -256,6 +257,14 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         let values =
             provider.variable_values(&given.map(|(name, value)| (name.clone(), value.clone())).collect())?;
         let integration = &*self.discovered(integration, &values).await?;
+        if old.grant_type == GrantType::ClientCredentials {
+            let again = self.request_client_token(integration, &values, &connection.granted_scopes).await;
+            return again.map_err(|error| match error {
+                ConnectClientError::Send(error) => error.into(),
+                ConnectClientError::Token(error) => error.into(),
+                error => RefreshError::InvalidIntegration(error.to_string()),
+            });
+        }
         let provider = &integration.provider;
         let endpoint = provider.refresh_endpoint(&values)?.ok_or_else(|| {
             RefreshError::InvalidIntegration("its provider has no token endpoint".to_owned())

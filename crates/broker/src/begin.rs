@@ -12,16 +12,18 @@ use url::{Url, form_urlencoded};
 use crate::attempt::{
     ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
 };
+use crate::oauth1_flow::{OAuth1Error, TemporaryCredentials};
 use crate::{
     AttemptCookie, Broker, CodeChallengeMethod, ConnectRequest, ConnectTokenError, DiscoveryError,
-    FindIntegrationError, Integration, ScopeEncoding, Store, StoreError, TokenEndpoint, VariableError,
-    VariableValues,
+    FindIntegrationError, Integration, Protocol, ScopeEncoding, Store, StoreError, TokenEndpoint,
+    VariableError, VariableValues,
 };
 
 /// Parameters of the authorization request that nobody but us sets.
 const RESERVED_PARAMS: &[&str] = &[
     "client_id",
     "client_secret",
+    "oauth_token",
     "code_challenge",
     "code_challenge_method",
     "nonce",
@@ -153,6 +155,9 @@ pub enum BeginError {
         "The integration \"{0}\" does not let a link or an older client start. `handfast config edit {0} --legacy-start` allows it for published Pizzly clients."
     )]
     LegacyStartNotAllowed(ConfigKey),
+    /// The provider gave no temporary credentials.
+    #[error("The provider did not begin: {0}.")]
+    OAuth1(#[from] OAuth1Error),
     /// A sealed value does not open.
     #[error("The server cannot read its own secrets. Its log says more.")]
     Unreadable(#[source] crate::OpenError),
@@ -178,6 +183,7 @@ impl BeginError {
             Self::InvalidParameter(_) | Self::ReservedParameter(_) => ErrorCode::InvalidParameter,
             Self::InvalidIntegration(_) => ErrorCode::InvalidIntegration,
             Self::Discovery(_) => ErrorCode::ProviderError,
+            Self::OAuth1(_) => ErrorCode::ProviderError,
             Self::Unreadable(_) | Self::Store(_) => ErrorCode::Internal,
         }
     }
@@ -229,13 +235,15 @@ struct Start {
 }
 
 /// What the callback needs; sealed between the two.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct PendingDetails {
     pub(crate) redirect_uri: String,
     pub(crate) code_verifier: Option<String>,
     pub(crate) requested_scopes: Scopes,
     pub(crate) values: VariableValues,
     pub(crate) nonce: Option<String>,
+    /// OAuth 1.0a's temporary credentials.
+    pub(crate) temporary: Option<TemporaryCredentials>,
 }
 
 impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
@@ -383,7 +391,13 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let nonce = (requested_scopes.contains("openid") && provider.verifies_id_tokens())
             .then(|| random_token(&self.randomness).into_exposed());
         let redirect_uri = self.policy.address("/oauth/callback");
-        let authorization_url = authorization_request(&AuthorizationRequest {
+        let is_oauth1 = provider.protocol == Protocol::Oauth1;
+        let temporary = if is_oauth1 {
+            Some(self.begin_oauth1(integration, &values, &redirect_uri, &state).await?)
+        } else {
+            None
+        };
+        let request = AuthorizationRequest {
             integration,
             endpoint,
             redirect_uri: &redirect_uri,
@@ -392,7 +406,11 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             scopes: &requested_scopes,
             nonce: nonce.as_deref(),
             extra: &start.authorization_params,
-        });
+        };
+        let authorization_url = match &temporary {
+            Some(temporary) => oauth1_authorization_request(&request, temporary),
+            None => authorization_request(&request),
+        };
         let cookie_value = random_token(&self.randomness);
         let details = PendingDetails {
             redirect_uri,
@@ -400,6 +418,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             requested_scopes,
             values,
             nonce,
+            temporary,
         };
         let now = self.clock.now();
         let attempt = NewAttempt {
@@ -433,6 +452,24 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             cookie: AttemptCookie::new(&state_hash, cookie_value),
             drops_opener: provider.has_free_host(),
         })
+    }
+
+    /// Asks for temporary credentials (RFC 5849 2.1).
+    async fn begin_oauth1(
+        &self,
+        integration: &Integration,
+        values: &VariableValues,
+        redirect_uri: &str,
+        state: &Secret<String>,
+    ) -> Result<TemporaryCredentials, BeginError> {
+        let endpoint = integration.provider.request_token_endpoint(values)?.ok_or_else(|| {
+            BeginError::InvalidIntegration("its provider has no request_token_endpoint".to_owned())
+        })?;
+        let mut callback = Url::parse(redirect_uri).map_err(|_| {
+            BeginError::InvalidIntegration("the server's public_url is not an address".to_owned())
+        })?;
+        callback.query_pairs_mut().append_pair("state", state.expose());
+        Ok(self.temporary_credentials(integration, endpoint, &callback).await?)
     }
 
     async fn find_integration(&self, config_key: &ConfigKey) -> Result<Integration, BeginError> {
@@ -567,6 +604,25 @@ fn authorization_request(request: &AuthorizationRequest<'_>) -> String {
         }
     }
     text
+}
+
+/// RFC 5849 2.2. Scopes, where a provider of OAuth 1.0a knows any, travel as one more parameter.
+fn oauth1_authorization_request(
+    request: &AuthorizationRequest<'_>,
+    temporary: &TemporaryCredentials,
+) -> String {
+    let provider = &request.integration.provider;
+    let mut params: BTreeMap<&str, &str> = BTreeMap::new();
+    params.extend(provider.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    params.extend(request.extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let scope = request.scopes.join(provider.scope_separator());
+    if !scope.is_empty() {
+        params.insert(provider.param_name("scope"), &scope);
+    }
+    params.insert("oauth_token", &temporary.token);
+    let mut url = request.endpoint.clone();
+    url.query_pairs_mut().extend_pairs(params);
+    url.into()
 }
 
 /// What would end the parameter, or the URL, is escaped even where the provider wants scopes as they are.

@@ -13,10 +13,11 @@ use crate::attempt::{Attempt, COMPLETION_LIMIT, Outcome, Progress, details_place
 use crate::begin::PendingDetails;
 use crate::connection::{ConnectionKey, Credentials, NewConnection, TokenSet, credentials_place};
 use crate::cookie;
+use crate::oauth1_flow::OAuth1Error;
 use crate::token_endpoint::{TokenError, code_request, read_response, refresh_at};
 use crate::{
-    Broker, CallbackSignatureError, DiscoveryError, FindIntegrationError, Integration, QuirkError, SendError, Store, StoreError, TokenEndpoint, VariableError,
-    VerifyIdTokenError,
+    Broker, CallbackSignatureError, DiscoveryError, FindIntegrationError, Integration, Protocol, QuirkError,
+    SendError, Store, StoreError, TokenEndpoint, VariableError, VerifyIdTokenError,
 };
 
 /// An authorization response as it arrived: nothing in it has been checked.
@@ -121,6 +122,9 @@ pub enum CompleteError {
     /// The token endpoint answered something else than tokens.
     #[error("The code could not be redeemed: {0}.")]
     Token(#[from] TokenError),
+    /// The OAuth 1.0a token request failed.
+    #[error("The verifier could not be redeemed: {0}.")]
+    OAuth1(#[from] OAuth1Error),
     /// A sealed value does not open.
     #[error("The server cannot read its own secrets. Its log says more.")]
     Unreadable,
@@ -147,6 +151,7 @@ impl CompleteError {
             | Self::NoCode
             | Self::Provider { .. }
             | Self::Send(_)
+            | Self::OAuth1(_)
             | Self::Discovery(_)
             | Self::IdToken(_)
             | Self::Token(_) => ErrorCode::ProviderError,
@@ -285,6 +290,9 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         if let Some(refusal) = callback.refusal() {
             return Err(refusal);
         }
+        if integration.provider.protocol == Protocol::Oauth1 {
+            return self.redeem_verifier(integration, details, callback).await;
+        }
         let code = callback.find("code").filter(|code| !code.is_empty()).ok_or(CompleteError::NoCode)?;
         let provider = &integration.provider;
         self.check_signature(&integration, callback)?;
@@ -295,27 +303,58 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             CompleteError::InvalidIntegration("its provider has no token endpoint".to_owned())
         })?;
         let client = integration.as_token_client(&values, self.clock.now())?;
-        let request = code_request(
-            &client,
-            endpoint,
-            code,
-            &details.redirect_uri,
-            details.code_verifier.as_deref(),
-        );
+        let request =
+            code_request(&client, endpoint, code, &details.redirect_uri, details.code_verifier.as_deref());
         let answer = self.token_endpoint.send(request).await?;
         let set = read_response(provider, &answer, self.clock.now())?;
         let mut params = BTreeMap::new();
         for name in &provider.callback_fields {
             params.extend(callback.find(name).map(|value| (name.clone(), value.to_owned())));
         }
-        params.extend(kept_fields(&integration, &set));
+        params.extend(kept_fields(&integration, set.raw.expose()));
         let claims = self.verified_claims(&integration, &values, &set, details.nonce.as_deref()).await?;
         for name in provider.id_token_claims.iter().map(String::as_str).chain(["sub"]) {
             params.extend(claims.get(name).and_then(text_of).map(|value| (name.to_owned(), value)));
         }
         // Last, because every later request is made with them: what is merely kept must not take their place.
         params.extend(values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        Ok(Grant { account: account(&set), scopes: details.requested_scopes, integration, set, params })
+        let account = account(&set);
+        let credentials = Credentials::OAuth2(set);
+        Ok(Grant { account, scopes: details.requested_scopes, integration, credentials, params })
+    }
+
+    /// RFC 5849 2.3: the callback must speak of the temporary credentials that the attempt began with.
+    async fn redeem_verifier(
+        &self,
+        integration: Integration,
+        details: PendingDetails,
+        callback: &Callback<'_>,
+    ) -> Result<Grant, CompleteError> {
+        let temporary = details.temporary.as_ref().ok_or(CompleteError::Unreadable)?;
+        if callback.find("oauth_token") != Some(&temporary.token) {
+            return Err(CompleteError::InvalidState);
+        }
+        let verifier = callback.find("oauth_verifier").ok_or(CompleteError::NoCode)?;
+        let provider = &integration.provider;
+        let endpoint = provider.token_endpoint(&details.values)?.ok_or_else(|| {
+            CompleteError::InvalidIntegration("its provider has no token endpoint".to_owned())
+        })?;
+        let credentials = self.token_credentials(&integration, endpoint, temporary, verifier).await?;
+        let mut params = BTreeMap::new();
+        for name in &provider.callback_fields {
+            params.extend(callback.find(name).map(|value| (name.clone(), value.to_owned())));
+        }
+        if let Credentials::OAuth1 { raw, .. } = &credentials {
+            params.extend(kept_fields(&integration, raw.expose()));
+        }
+        params.extend(details.values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let account = match &credentials {
+            Credentials::OAuth1 { raw, .. } => ["email", "screen_name", "username"]
+                .iter()
+                .find_map(|name| raw.expose().get(*name)?.as_str().map(str::to_owned)),
+            Credentials::OAuth2(_) => None,
+        };
+        Ok(Grant { account, scopes: details.requested_scopes, integration, credentials, params })
     }
 
     fn open_details(
@@ -351,10 +390,16 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
     }
 
     /// Where the provider signs its callbacks, the signature must hold.
-    fn check_signature(&self, integration: &Integration, callback: &Callback<'_>) -> Result<(), CompleteError> {
+    fn check_signature(
+        &self,
+        integration: &Integration,
+        callback: &Callback<'_>,
+    ) -> Result<(), CompleteError> {
         let Some(signature) = &integration.provider.callback_signature else { return Ok(()) };
         let secret = integration.client_secret.as_ref().ok_or_else(|| {
-            CompleteError::InvalidIntegration("its provider signs with the client secret, and it has none".to_owned())
+            CompleteError::InvalidIntegration(
+                "its provider signs with the client secret, and it has none".to_owned(),
+            )
         })?;
         let params: Vec<_> = callback
             .params
@@ -395,25 +440,30 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         Some(self.connection_of(
             key,
             &grant.integration,
-            grant.set.clone(),
+            grant.credentials.clone(),
             &grant.scopes,
             grant.params.clone(),
         ))
     }
 
-    /// A token set as the connection it is stored as.
+    /// Credentials as the connection they are stored as.
     pub(crate) fn connection_of(
         &self,
         key: ConnectionKey,
         integration: &Integration,
-        set: TokenSet,
+        credentials: Credentials,
         requested: &Scopes,
         params: BTreeMap<String, String>,
     ) -> NewConnection {
-        let (expires_at, refresh_at) = (set.expires_at, refresh_at(&integration.provider, &set));
+        let (expires_at, refresh_at, granted) = match &credentials {
+            Credentials::OAuth2(set) => {
+                (set.expires_at, refresh_at(&integration.provider, set), set.granted_scopes.clone())
+            }
+            Credentials::OAuth1 { .. } => (None, None, None),
+        };
         // RFC 6749 5.1: no `scope` in the answer means that what was asked for was granted.
-        let granted_scopes = set.granted_scopes.clone().unwrap_or_else(|| requested.clone());
-        let sealed = Credentials::OAuth2(set).to_sealed_form();
+        let granted_scopes = granted.unwrap_or_else(|| requested.clone());
+        let sealed = credentials.to_sealed_form();
         NewConnection {
             id: random_token(&self.randomness).into_exposed(),
             sealed_credentials: self.keyring.seal(
@@ -446,7 +496,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
 /// What the provider granted.
 struct Grant {
     integration: Integration,
-    set: TokenSet,
+    credentials: Credentials,
     scopes: Scopes,
     params: BTreeMap<String, String>,
     account: Option<String>,
@@ -475,6 +525,18 @@ impl Callback<'_> {
 
     /// The authorization error response (RFC 6749 4.1.2.1), if this is one.
     fn refusal(&self) -> Option<CompleteError> {
+        // OAuth 1.0a has no word for a refusal; these two are the ones in use.
+        if self.find("denied").is_some() {
+            return Some(CompleteError::AccessDenied(None));
+        }
+        if let Some(problem) = self.find("oauth_problem") {
+            let is_denial = matches!(problem, "user_refused" | "permission_denied");
+            return Some(if is_denial {
+                CompleteError::AccessDenied(None)
+            } else {
+                CompleteError::Provider { error: problem.to_owned(), description: None }
+            });
+        }
         let error = self.find("error").filter(|error| !error.is_empty())?;
         let description = self.find("error_description").filter(|text| !text.is_empty()).map(str::to_owned);
         Some(match OAuthErrorCode::parse(error) {
@@ -485,10 +547,10 @@ impl Callback<'_> {
 }
 
 /// The values of the token answer that the provider's entry wants kept.
-fn kept_fields(integration: &Integration, set: &TokenSet) -> BTreeMap<String, String> {
+fn kept_fields(integration: &Integration, raw: &Value) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     for (name, pointer) in &integration.provider.token_response_fields {
-        fields.extend(set.raw.expose().pointer(pointer).and_then(text_of).map(|value| (name.clone(), value)));
+        fields.extend(raw.pointer(pointer).and_then(text_of).map(|value| (name.clone(), value)));
     }
     fields
 }

@@ -156,9 +156,22 @@ pub enum Credentials {
     },
 }
 
+/// How a token set was had, and so how it is had again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A user granted it (RFC 6749 4.1): by the refresh token.
+    #[default]
+    AuthorizationCode,
+    /// The client asked in its own name (RFC 6749 4.4): by asking again.
+    ClientCredentials,
+}
+
 /// What a token answer brought (RFC 6749 5.1), kept together.
 #[derive(Clone, Debug)]
 pub struct TokenSet {
+    /// How it was had.
+    pub grant_type: GrantType,
     /// RFC 6749 1.4.
     pub access_token: Secret<String>,
     /// RFC 6749 7.1, as the provider spelt it.
@@ -182,6 +195,8 @@ pub struct TokenSet {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum SealedForm {
     Oauth2 {
+        #[serde(default)]
+        grant_type: GrantType,
         access_token: String,
         token_type: Option<String>,
         refresh_token: Option<String>,
@@ -203,6 +218,7 @@ impl Credentials {
     pub(crate) fn to_sealed_form(&self) -> Secret<Vec<u8>> {
         let form = match self {
             Self::OAuth2(set) => SealedForm::Oauth2 {
+                grant_type: set.grant_type,
                 access_token: set.access_token.expose().clone(),
                 token_type: set.token_type.clone(),
                 refresh_token: set.refresh_token.as_ref().map(|token| token.expose().clone()),
@@ -225,6 +241,7 @@ impl Credentials {
     pub(crate) fn from_sealed_form(text: &Secret<Vec<u8>>) -> Option<Self> {
         Some(match serde_json::from_slice(text.expose()).ok()? {
             SealedForm::Oauth2 {
+                grant_type,
                 access_token,
                 token_type,
                 refresh_token,
@@ -234,6 +251,7 @@ impl Credentials {
                 granted_scopes,
                 raw,
             } => Self::OAuth2(TokenSet {
+                grant_type,
                 access_token: Secret::new(access_token),
                 token_type,
                 refresh_token: refresh_token.map(Secret::new),

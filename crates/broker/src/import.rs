@@ -168,6 +168,7 @@ fn read_credentials(imported: ImportedCredentials, now: Timestamp) -> Result<Cre
             // Without an access token the connection is one whose token has just died.
             let expires_at = if access_token.is_none() { Some(now) } else { expires_at };
             Ok(Credentials::OAuth2(TokenSet {
+                grant_type: crate::connection::GrantType::AuthorizationCode,
                 access_token: access_token.unwrap_or_default(),
                 token_type: None,
                 refresh_token,

@@ -9,6 +9,7 @@ mod attempt_status;
 mod begin;
 mod callback_signature;
 mod catalog;
+mod client_credentials;
 mod complete;
 mod connect_token;
 mod connection;
@@ -23,6 +24,7 @@ mod import;
 mod install;
 mod integration;
 mod oauth1;
+mod oauth1_flow;
 mod policy;
 mod ports;
 mod quirk;
@@ -50,13 +52,14 @@ pub use catalog::{
     Catalog, CatalogError, ClientAuthentication, CodeChallengeMethod, Documentation, Evidence, Protocol,
     Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenRequestShape,
 };
+pub use client_credentials::ConnectClientError;
 pub use complete::{Callback, CompleteError, Completed, Ended};
 pub use connect_token::{
     CONNECT_TOKEN_LIFETIME, ConnectGrant, ConnectRequest, ConnectTokenError, ConnectTokenStore,
     CreateConnectTokenError,
 };
 pub use connection::{
-    Connection, ConnectionKey, ConnectionStatus, Credentials, NewConnection, RefreshFailure,
+    Connection, ConnectionKey, ConnectionStatus, Credentials, GrantType, NewConnection, RefreshFailure,
     RenewedCredentials, TokenSet,
 };
 pub use connection_list::{
@@ -78,6 +81,7 @@ pub use integration::{
     StoredIntegration, parse_origins,
 };
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
+pub use oauth1_flow::OAuth1Error;
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::{Quirk, QuirkError};

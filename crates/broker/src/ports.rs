@@ -115,6 +115,12 @@ pub trait Connections: Send + Sync {
         failure: &RefreshFailure,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Stores a connection in place of whatever its key holds.
+    fn put_connection(
+        &self,
+        connection: &NewConnection,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Deletes a connection and answers what it was.
     fn delete_connection(
         &self,

@@ -8,7 +8,7 @@ use handfast_protocol::{OAuthErrorCode, Scopes, Secret, Timestamp};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use crate::connection::TokenSet;
+use crate::connection::{GrantType, TokenSet};
 use crate::quirk::hashed_client_secret;
 use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenRequestShape};
 
@@ -107,7 +107,11 @@ pub(crate) fn refresh_request(
 
 /// Asks for a token in the client's own name (RFC 6749 4.4.2).
 #[must_use]
-pub(crate) fn client_credentials_request(integration: &Integration, endpoint: Url, scopes: &Scopes) -> TokenRequest {
+pub(crate) fn client_credentials_request(
+    integration: &Integration,
+    endpoint: Url,
+    scopes: &Scopes,
+) -> TokenRequest {
     let scope = scopes.join(integration.provider.scope_separator());
     let mut params = vec![("grant_type", "client_credentials")];
     if !scope.is_empty() {
@@ -228,6 +232,7 @@ pub(crate) fn read_response(
             _ => None,
         });
     Ok(TokenSet {
+        grant_type: GrantType::AuthorizationCode,
         access_token: Secret::new(access_token),
         token_type: text("token_type"),
         refresh_token: text("refresh_token").map(Secret::new),
@@ -242,7 +247,9 @@ pub(crate) fn read_response(
 /// From when on an access token is renewed before it is handed out.
 #[must_use]
 pub(crate) fn refresh_at(provider: &Provider, set: &TokenSet) -> Option<Timestamp> {
-    set.refresh_token.as_ref()?;
+    if set.refresh_token.is_none() && set.grant_type == GrantType::AuthorizationCode {
+        return None;
+    }
     let Some(expires_at) = set.expires_at else {
         return Some(set.issued_at + UNSTATED_REFRESH_AFTER);
     };

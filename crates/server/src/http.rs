@@ -46,7 +46,7 @@ pub(crate) fn router(app: App) -> Router {
             "/integrations/{config_key}",
             get(integrations::show).patch(integrations::edit).delete(integrations::delete),
         )
-        .route("/connections", get(connection_list::list))
+        .route("/connections", get(connection_list::list).post(connections::create))
         .route(
             "/connections/{*connection_id}",
             get(connections::show).patch(connection_list::edit).delete(connections::delete),

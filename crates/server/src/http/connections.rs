@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{Path, State},
+    http::StatusCode,
 };
 use handfast_broker::{
     ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
@@ -12,7 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use super::{caller::Caller, error::Problem, extract::StrictQuery, integrations::rfc3339};
+use super::{
+    caller::Caller,
+    error::Problem,
+    extract::{JsonBody, StrictQuery},
+    integrations::rfc3339,
+};
 use crate::app::App;
 
 /// Which connection, and whether its token is renewed in any case.
@@ -147,6 +153,45 @@ pub(crate) async fn show(
     let connection_id = ConnectionId::parse(&connection_id)?;
     let open = app.broker().access_token(&config_key, &connection_id, query.force_refresh.into()).await?;
     Ok(Json(open.into()))
+}
+
+/// A connection without a user: the client asks in its own name (RFC 6749 4.4).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewConnectionBody {
+    config_key: ConfigKey,
+    connection_id: ConnectionId,
+    grant_type: NewGrantType,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    scopes: Option<Scopes>,
+}
+
+/// The grants that need no browser.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NewGrantType {
+    ClientCredentials,
+}
+
+/// `POST /connections`: connects the client itself, in place of an older connection of that id.
+pub(crate) async fn create(
+    caller: Caller,
+    State(app): State<App>,
+    JsonBody(new): JsonBody<NewConnectionBody>,
+) -> Result<(StatusCode, Json<OpenConnectionBody>), Problem> {
+    caller.require(ApiKeyScope::ConnectionsWrite)?;
+    let NewConnectionBody {
+        config_key,
+        connection_id,
+        grant_type: NewGrantType::ClientCredentials,
+        params,
+        scopes,
+    } = new;
+    app.broker().connect_client(&config_key, &connection_id, &params, scopes.as_ref()).await?;
+    tracing::info!(%config_key, "client connected");
+    let open = app.broker().access_token(&config_key, &connection_id, Refresh::WhenDue).await?;
+    Ok((StatusCode::CREATED, Json(open.into())))
 }
 
 /// What became of the grant at the provider.

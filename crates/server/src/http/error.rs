@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_broker::{
-    AccessTokenError, CreateApiKeyError, CreateConnectTokenError, CreateIntegrationError,
+    AccessTokenError, ConnectClientError, CreateApiKeyError, CreateConnectTokenError, CreateIntegrationError,
     EditIntegrationError, EditMetadataError, FindIntegrationError, InvalidIntegration, StoreError,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError};
@@ -123,6 +123,17 @@ impl From<NameError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<ConnectClientError> for Problem {
+    fn from(error: ConnectClientError) -> Self {
+        match error {
+            ConnectClientError::Find(error) => error.into(),
+            ConnectClientError::Store(error) => error.into(),
+            ConnectClientError::Variable(_) => Self::new(error.code(), error.to_string()).field("params"),
+            _ => Self::new(error.code(), error.to_string()),
+        }
     }
 }
 

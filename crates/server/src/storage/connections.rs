@@ -218,6 +218,12 @@ impl Connections for Storage {
         })
     }
 
+    async fn put_connection(&self, connection: &NewConnection) -> Result<(), StoreError> {
+        let row = ConnectionRow::new(connection)?;
+        let put = on_either!(self, pool => put_connection!(row).execute(pool).await.map(drop));
+        put.map_err(StoreError::new)
+    }
+
     async fn delete_connection(
         &self,
         config_key: &ConfigKey,

@@ -15,6 +15,8 @@ mod sqlite {
 
     #[path = "connect.rs"]
     mod connect;
+    #[path = "flows.rs"]
+    mod flows;
     #[path = "hostile.rs"]
     mod hostile;
     #[path = "sealed.rs"]
@@ -29,6 +31,8 @@ mod postgres {
 
     #[path = "connect.rs"]
     mod connect;
+    #[path = "flows.rs"]
+    mod flows;
     #[path = "hostile.rs"]
     mod hostile;
     #[path = "replicas.rs"]

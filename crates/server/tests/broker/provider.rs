@@ -5,7 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{Form, Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
+use axum::{
+    Form, Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+    routing::post,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
@@ -21,6 +27,8 @@ pub(crate) struct Provider {
 struct Shared {
     token_requests: Mutex<Vec<Fields>>,
     revocations: Mutex<Vec<Fields>>,
+    /// Step and `Authorization` of each OAuth 1.0a request.
+    signed: Mutex<Vec<(String, String)>>,
     answers: Mutex<VecDeque<(u16, Value)>>,
     last_answer: Mutex<(u16, Value)>,
     held: Mutex<Option<&'static str>>,
@@ -33,6 +41,7 @@ impl Provider {
         let shared = Arc::new(Shared {
             token_requests: Mutex::default(),
             revocations: Mutex::default(),
+            signed: Mutex::default(),
             answers: Mutex::default(),
             last_answer: Mutex::new((200, tokens("access-1", "refresh-1", 3600))),
             held: Mutex::default(),
@@ -41,6 +50,7 @@ impl Provider {
         let routes = Router::new()
             .route("/token", post(token))
             .route("/revoke", post(revoke))
+            .route("/oauth1/{step}", post(oauth1))
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -56,6 +66,22 @@ impl Provider {
             "token_endpoint": format!("{}/token", self.url),
             "revocation_endpoint": format!("{}/revoke", self.url),
         })
+    }
+
+    /// Its entry for the catalogue as a provider of OAuth 1.0a.
+    pub(crate) fn oauth1_entry(&self) -> Value {
+        json!({
+            "display_name": "Old & Co",
+            "protocol": "oauth1",
+            "request_token_endpoint": format!("{}/oauth1/request?fixed=1", self.url),
+            "authorization_endpoint": format!("{}/oauth1/authorize", self.url),
+            "token_endpoint": format!("{}/oauth1/token", self.url),
+        })
+    }
+
+    /// The OAuth 1.0a requests so far: step and `Authorization`.
+    pub(crate) fn signed(&self) -> Vec<(String, String)> {
+        self.shared.signed.lock().unwrap().clone()
     }
 
     /// Answers the next token request so; the last answer stays for those after it.
@@ -119,4 +145,13 @@ async fn token(State(shared): State<Arc<Shared>>, Form(fields): Form<Fields>) ->
 
 async fn revoke(State(shared): State<Arc<Shared>>, Form(fields): Form<Fields>) {
     shared.revocations.lock().unwrap().push(fields);
+}
+
+async fn oauth1(State(shared): State<Arc<Shared>>, Path(step): Path<String>, headers: HeaderMap) -> String {
+    let authorization = headers["authorization"].to_str().unwrap().to_owned();
+    let answer = format!(
+        "oauth_token={step}-token&oauth_token_secret={step}-secret&oauth_callback_confirmed=true&screen_name=ada"
+    );
+    shared.signed.lock().unwrap().push((step, authorization));
+    answer
 }
