@@ -1,5 +1,6 @@
 //! Providers that sign their callbacks, their install links and their webhooks: the signature, as data and as code.
 
+use core::fmt::Write;
 use std::{borrow::Cow, collections::BTreeMap};
 
 use aws_lc_rs::{constant_time, hmac};
@@ -128,7 +129,7 @@ fn json_list(values: &[&str]) -> String {
             } else {
                 let mut units = [0; 2];
                 for unit in character.encode_utf16(&mut units) {
-                    text.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(text, "\\u{unit:04x}");
                 }
             }
         }
@@ -138,7 +139,15 @@ fn json_list(values: &[&str]) -> String {
 }
 
 fn hmac_sha256_hex(key: &Secret<String>, message: &[u8]) -> String {
-    hmac_sha256(key, message).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    lower_hex(hmac_sha256(key, message).as_ref())
+}
+
+/// Two lower-case hexadecimal digits a byte.
+pub(crate) fn lower_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn hmac_sha256(key: &Secret<String>, message: &[u8]) -> hmac::Tag {

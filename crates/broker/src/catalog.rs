@@ -76,6 +76,7 @@ impl Catalog {
     }
 
     /// Every entry, sorted by name.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Provider> {
         self.providers.values()
     }

@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// How long metadata and keys are taken as they are.
-const FRESH: Duration = Duration::from_secs(3600);
+const FRESH: Duration = Duration::from_hours(1);
 
 /// How long they may still be used where the issuer does not answer.
-const USABLE: Duration = Duration::from_secs(24 * 3600);
+const USABLE: Duration = Duration::from_hours(24);
 
 /// How soon keys may be asked for again because of a key id that is not among them.
-const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const KEYS_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// How many documents are remembered.
 const MAX_DOCUMENTS: usize = 512;

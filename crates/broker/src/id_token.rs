@@ -95,10 +95,8 @@ impl UnverifiedIdToken<'_> {
         if expected.nonce.is_some() && text("nonce") != expected.nonce {
             return Err(IdTokenError::Nonce);
         }
-        if let Some(at_hash) = text("at_hash") {
-            if at_hash != left_half_hash(header.alg, expected.access_token) {
-                return Err(IdTokenError::AccessToken);
-            }
+        if text("at_hash").is_some_and(|hash| hash != left_half_hash(header.alg, expected.access_token)) {
+            return Err(IdTokenError::AccessToken);
         }
         if text("sub").is_none_or(str::is_empty) {
             return Err(IdTokenError::Subject);

@@ -8,6 +8,7 @@ use handfast_protocol::{Secret, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 
+use crate::callback_signature::lower_hex;
 use crate::{Integration, VariableError, VariableValues};
 
 /// An algorithm that no field can express.
@@ -35,7 +36,7 @@ pub enum QuirkError {
 }
 
 /// How long a client secret lives that we sign ourselves.
-const SIGNED_SECRET_LIFETIME: Duration = Duration::from_secs(300);
+const SIGNED_SECRET_LIFETIME: Duration = Duration::from_mins(5);
 
 #[derive(Serialize)]
 struct ClientSecretClaims<'a> {
@@ -79,9 +80,5 @@ impl Integration {
 pub(crate) fn hashed_client_secret(client_secret: &str, params: &[(&str, &str)]) -> String {
     let grant = params.iter().find(|(name, _)| matches!(*name, "code" | "refresh_token"));
     let text = format!("{client_secret}|{}", grant.map_or("", |(_, value)| value));
-    digest::digest(&digest::SHA256, text.as_bytes())
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    lower_hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }

@@ -83,7 +83,7 @@ fn row(page: &mut String, provider: &Provider) {
         Some(Evidence::Documentation(_)) => "docs".to_owned(),
         None => String::new(),
     };
-    let aliases = provider.aliases.iter().map(|alias| format!(", `{alias}`")).collect::<String>();
+    let aliases = provider.aliases.iter().fold(String::new(), |all, alias| all + ", `" + alias + "`");
     let note = provider.note.as_deref().map(|note| format!(": {}", cell(note))).unwrap_or_default();
     let scopes = scopes.unwrap_or_default();
     writeln!(

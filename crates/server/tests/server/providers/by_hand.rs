@@ -304,8 +304,9 @@ grant_type=refresh_token&refresh_token=refresh-1&client_id=client-1&hash=1c85ca5
 
 /// The entries of some cases, as `case-0`, `case-1`, ..
 fn catalog<'a>(entries: impl IntoIterator<Item = &'a str>) -> Catalog {
-    let tables = entries.into_iter().enumerate().map(|(index, entry)| format!("[case-{index}]\n{entry}\n"));
-    Catalog::parse(&tables.collect::<String>()).expect("the cases are entries")
+    let tables: Vec<String> =
+        entries.into_iter().enumerate().map(|(index, entry)| format!("[case-{index}]\n{entry}\n")).collect();
+    Catalog::parse(&tables.concat()).expect("the cases are entries")
 }
 
 fn words(dance: &Dance) -> Vec<(&'static str, String)> {

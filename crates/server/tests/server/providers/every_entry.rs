@@ -13,7 +13,7 @@ use handfast_broker::{
 };
 use tokio::task::JoinSet;
 
-use super::harness::{CLIENT_ID, CLIENT_SECRET, CODE, Dance, Harness, Request};
+use super::harness::{CLIENT_ID, CLIENT_SECRET, CODE, Dance, Harness, Request, hex};
 
 const SCOPES: [&str; 2] = ["read:a", "write/b+c"];
 
@@ -183,7 +183,7 @@ fn check_token_request(
                     let grant =
                         expected.get("code").or_else(|| expected.get("refresh_token")).expect("a grant");
                     let hash = digest::digest(&digest::SHA256, format!("{CLIENT_SECRET}|{grant}").as_bytes());
-                    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                    let hash = hex(hash.as_ref());
                     expected.insert("hash".to_owned(), hash);
                 }
                 Some(Quirk::ClientSecretSignedJwt) => {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt::Write,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -9,7 +10,7 @@ use std::{
     },
 };
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::{digest, hmac, rand::SystemRandom, signature};
 use axum::{
     Router,
     body::Bytes,
@@ -302,10 +303,10 @@ impl Harness {
     pub(super) fn written(&self, request: &Request, words: &[(&str, String)]) -> String {
         let mut text = format!("{} {}\n", request.method, request.url);
         for (name, value) in &request.headers {
-            text.push_str(&format!("{name}: {value}\n"));
+            let _ = writeln!(text, "{name}: {value}");
         }
         if !request.body.is_empty() {
-            text.push_str(&format!("\n{}\n", request.body));
+            let _ = writeln!(text, "\n{}", request.body);
         }
         let escape = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         text = text.replace(&self.server.address, "https://handfast.test");
@@ -315,6 +316,14 @@ impl Harness {
         }
         text
     }
+}
+
+/// Two lower-case hexadecimal digits a byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Seconds since 1970.
@@ -330,7 +339,7 @@ pub(super) fn signed(params: &[(String, String)]) -> String {
         .collect();
     pairs.sort();
     let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
-    hmac::sign(&key, pairs.join("&").as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hmac::sign(&key, pairs.join("&").as_bytes()).as_ref())
 }
 
 /// What the provider wants for a client secret: where it is a key to sign with, a key.
@@ -338,7 +347,6 @@ fn client_secret(provider: &Provider) -> String {
     if provider.quirk.is_none() || !provider.variables.contains_key("key_id") {
         return CLIENT_SECRET.to_owned();
     }
-    use aws_lc_rs::{rand::SystemRandom, signature};
     let key = signature::EcdsaKeyPair::generate_pkcs8(
         &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
         &SystemRandom::new(),
@@ -421,11 +429,8 @@ async fn play(
                 .into_response()
         }
         "token" if provider.protocol == Protocol::Oauth1 => {
-            let kept = provider
-                .token_response_fields
-                .keys()
-                .map(|name| format!("&{name}={name}-1"))
-                .collect::<String>();
+            let fields = provider.token_response_fields.keys();
+            let kept = fields.fold(String::new(), |kept, name| kept + "&" + name + "=" + name + "-1");
             format!("oauth_token=access-1&oauth_token_secret=access-secret-1{kept}").into_response()
         }
         "token" | "refresh" => axum::Json(token_answer(provider, &request)).into_response(),
