@@ -40,13 +40,21 @@ pub(crate) fn package() -> anyhow::Result<PathBuf> {
     fs::write(build.join("wasm_base64.js"), base64_module(&wasm))?;
 
     fresh_folder(&pkg)?;
-    let bundle = |entry: &str, output: &str, format: &str, bytes: &str| {
-        bundle(&npm, &build, &Bundle { entry, output: &pkg.join(output), format, bytes })
+    let bundle = |entry: &str, output: &str, format: &str, bytes: &str, start: &str| {
+        bundle(&npm, &build, &Bundle { entry, output: &pkg.join(output), format, bytes, start })
     };
-    bundle("handfast.js", "handfast.js", "esm", "./wasm_latin1.js")?;
-    bundle("handfast.js", "handfast.cjs", "cjs", "./wasm_latin1.js")?;
+    let (latin1, inlined) = ("./wasm_latin1.js", "./start_inlined.js");
+    bundle("handfast.js", "handfast.js", "esm", latin1, inlined)?;
+    bundle("handfast.js", "handfast.cjs", "cjs", latin1, inlined)?;
     // A classic script is read in the page's charset: nothing but ASCII.
-    bundle("script_tag.js", "handfast.global.js", "iife", "./wasm_base64.js")?;
+    bundle("script_tag.js", "handfast.global.js", "iife", "./wasm_base64.js", inlined)?;
+    bundle("slim.js", "slim.js", "esm", latin1, "./start_slim.js")?;
+    fs::write(pkg.join("handfast.wasm"), &wasm)?;
+    for (name, format) in [("react.js", "esm"), ("react.cjs", "cjs"), ("element.js", "esm")] {
+        let entry = Path::new(name).with_extension("js");
+        bundle(&entry.to_string_lossy(), name, format, latin1, inlined)?;
+        use_own_module(&pkg.join(name), format)?;
+    }
     write_types(root, &pkg)?;
     write_metadata(root, &pkg)?;
     Ok(pkg)
@@ -129,7 +137,10 @@ struct Bundle<'a> {
     entry: &'a str,
     output: &'a Path,
     format: &'a str,
+    /// The module that stands in for `wasm-bytes`.
     bytes: &'a str,
+    /// The module that stands in for `handfast-start`.
+    start: &'a str,
 }
 
 fn bundle(npm: &Path, build: &Path, bundle: &Bundle<'_>) -> anyhow::Result<()> {
@@ -140,13 +151,24 @@ fn bundle(npm: &Path, build: &Path, bundle: &Bundle<'_>) -> anyhow::Result<()> {
             .arg(format!("--charset={charset}"))
             .arg(format!("--format={}", bundle.format))
             .arg(format!("--alias:wasm-bytes={}", bundle.bytes))
-            .arg("--alias:handfast-start=./start_inlined.js")
+            .arg(format!("--alias:handfast-start={}", bundle.start))
+            .args(["--external:handfast", "--external:react"])
             .arg(format!("--outfile={}", bundle.output.display()))
             .arg(bundle.entry)
             .current_dir(build),
     )
     .context("the package cannot be bundled")
     .map(drop)
+}
+
+/// Lets a further entry find the package's main module beside itself, so that both share one; React's hooks run on the
+/// client alone.
+fn use_own_module(file: &Path, format: &str) -> anyhow::Result<()> {
+    let text = fs::read_to_string(file)?;
+    let own = if format == "cjs" { "\"./handfast.cjs\"" } else { "\"./handfast.js\"" };
+    ensure!(text.contains("\"handfast\""), "{} does not import the package", file.display());
+    let directive = if text.contains("useState") { "\"use client\";" } else { "" };
+    Ok(fs::write(file, format!("{directive}{}", text.replace("\"handfast\"", own)))?)
 }
 
 /// A module whose string holds one character per byte: as UTF-8 it compresses far better than base64.
@@ -182,6 +204,11 @@ fn write_types(root: &Path, pkg: &Path) -> anyhow::Result<()> {
     for name in ["handfast.d.ts", "handfast.d.cts"] {
         fs::write(pkg.join(name), &types)?;
     }
+    for name in ["slim.d.ts", "element.d.ts", "react.d.ts"] {
+        fs::copy(root.join("pkg-template/types").join(name), pkg.join(name))?;
+    }
+    let react = fs::read_to_string(pkg.join("react.d.ts"))?;
+    fs::write(pkg.join("react.d.cts"), react.replace("./handfast.js", "./handfast.cjs"))?;
     Ok(())
 }
 
