@@ -20,6 +20,7 @@ mod issuer;
 mod page;
 mod pizzly;
 mod providers;
+mod sdk;
 mod transfer;
 
 pub(crate) use caller::{ApiKeyCache, Caller};
@@ -76,6 +77,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/oauth/callback/{config_key}", get(callback::answer_for).post(callback::posted_for))
         .route("/oauth/attempt", post(attempt::ask))
         .route("/oauth/install/{config_key}", get(install::lead))
+        .route("/sdk/handfast.js", get(sdk::script))
         .route("/providers", get(providers::list))
         .route("/providers/{name}", get(providers::show))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));

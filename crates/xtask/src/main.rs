@@ -25,9 +25,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["demo", options @ ..] => demo::run(options),
-        ["package"] => {
-            package::package().map(|folder| println!("the npm package stands in {}", folder.display()))
-        }
+        ["package"] => package::run(),
         ["providers"] => providers::run(),
         ["bench"] => bench::run(),
         ["test"] => test::run(test::Extent::Whole),

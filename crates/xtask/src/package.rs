@@ -21,11 +21,24 @@ const WASM_FEATURES: [&str; 6] = [
 /// The script that drops Rust's panic messages from the module.
 const TRAP_PANICS: &str = include_str!("package/trap_panics.mjs");
 
+/// Builds the npm package and says where it stands, and by which hash a page can pin the script-tag file.
+///
+/// # Errors
+/// Those of [`package`].
+pub(crate) fn run() -> anyhow::Result<()> {
+    let pkg = package()?;
+    println!("the npm package stands in {}", pkg.display());
+    let script = fs::read(pkg.join("handfast.global.js"))?;
+    let hash = base64(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA384, &script).as_ref());
+    println!("handfast.global.js: integrity=\"sha384-{hash}\"");
+    Ok(())
+}
+
 /// Builds the npm package and returns its folder, `pkg`.
 ///
 /// # Errors
 /// A step failed; the error says which one and what it said.
-pub(crate) fn package() -> anyhow::Result<PathBuf> {
+fn package() -> anyhow::Result<PathBuf> {
     let npm = tools::from_npm("package", &["binaryen@132.0.0", "esbuild@0.28.2"])?.join("node_modules");
     let root = repository();
     let build = target_folder().join("package");
@@ -55,6 +68,8 @@ pub(crate) fn package() -> anyhow::Result<PathBuf> {
         bundle(&entry.to_string_lossy(), name, format, latin1, inlined)?;
         use_own_module(&pkg.join(name), format)?;
     }
+    // The server hands this file out: its next build takes it along.
+    fs::copy(pkg.join("handfast.global.js"), root.join("crates/server/sdk/handfast.js"))?;
     write_types(root, &pkg)?;
     write_metadata(root, &pkg)?;
     Ok(pkg)
@@ -185,9 +200,13 @@ fn latin1_module(wasm: &[u8]) -> String {
     text
 }
 
-fn base64_module(wasm: &[u8]) -> String {
+fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(wasm);
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn base64_module(wasm: &[u8]) -> String {
+    let text = base64(wasm);
     format!(
         "export const wasmBytes = () => Uint8Array.from(atob(\"{text}\"), (character) => character.charCodeAt(0));\n"
     )
