@@ -26,3 +26,16 @@ pub fn folder() -> anyhow::Result<PathBuf> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(xtask::tools::from_npm("published-clients", CLIENTS)?.join("node_modules"))
 }
+
+/// Authorization servers that no one here wrote.
+const PROVIDERS: &[&str] = &["oidc-provider@9.13.3", "oauth2-mock-server@8.2.3"];
+
+/// The folder whose `node_modules` holds them, installed first if it is not yet.
+///
+/// # Errors
+/// When npm cannot install them.
+pub fn providers_folder() -> anyhow::Result<PathBuf> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    xtask::tools::from_npm("published-providers", PROVIDERS)
+}
