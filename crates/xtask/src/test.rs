@@ -147,16 +147,11 @@ impl Browser {
                 command
             }
             Self::WebKit => {
-                let mut command = program::family_bound_to_us("xvfb-run");
+                // Xvfb tells nobody that it is ready where its parent is the first process: a shell stands before it.
+                let mut command = program::family_bound_to_us("sh");
                 command
-                    .args([
-                        "--auto-servernum",
-                        "wasm-pack",
-                        "test",
-                        "--headless",
-                        "--safari",
-                        "--safaridriver",
-                    ])
+                    .args(["-c", "\"$@\"; exit $?", "sh", "xvfb-run", "--auto-servernum"])
+                    .args(["wasm-pack", "test", "--headless", "--safari", "--safaridriver"])
                     .arg(on_path("WebKitWebDriver")?);
                 command
             }

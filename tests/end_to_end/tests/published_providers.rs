@@ -40,6 +40,7 @@ import { OAuth2Server } from 'oauth2-mock-server';
 const server = new OAuth2Server();
 await server.issuer.keys.generate('RS256');
 await server.start(0, '127.0.0.3');
+server.issuer.url = `http://127.0.0.3:${server.address().port}`;
 console.log(server.issuer.url);
 ";
 
