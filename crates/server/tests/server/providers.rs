@@ -3,5 +3,6 @@
 mod by_hand;
 mod every_entry;
 mod harness;
+mod issuer;
 mod signed;
 mod transcripts;
