@@ -71,7 +71,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 pub(crate) async fn open_storage(config: &Config) -> anyhow::Result<Storage> {
     create_folder(&config.data_dir)?;
     let storage =
-        Storage::open(config.database_url.expose()).await.context("the database cannot be opened")?;
+        Storage::open_to_serve(config.database_url.expose()).await.context("the database cannot be opened")?;
     Ok(if config.webhook.is_some() { storage.delivering_events() } else { storage })
 }
 

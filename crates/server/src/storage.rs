@@ -3,6 +3,7 @@
 mod api_keys;
 mod attempts;
 mod connect_tokens;
+mod connection_cache;
 mod connection_list;
 mod connections;
 mod events;
@@ -11,14 +12,23 @@ mod issuer;
 mod key_proofs;
 
 use core::time::Duration;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+};
 
+use anyhow::{Context, bail};
 use handfast_broker::StoreError;
+use handfast_protocol::ConnectionId;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{
     PgPool, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+
+use connection_cache::{Change, ConnectionCache};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -47,6 +57,16 @@ pub(crate) struct Storage {
     database: Database,
     /// Whether events are to be delivered, or only listed.
     delivers_events: bool,
+    /// Only where this process has the database to itself.
+    alone: Option<Arc<Alone>>,
+}
+
+/// What having the database to itself allows.
+#[derive(Debug)]
+struct Alone {
+    connections: ConnectionCache,
+    /// Locked while it is open.
+    _lock: File,
 }
 
 impl Storage {
@@ -58,9 +78,29 @@ impl Storage {
         } else {
             Database::Postgres(PgPool::connect(url).await?)
         };
-        let storage = Self { database, delivers_events: false };
+        let storage = Self { database, delivers_events: false, alone: None };
         on_either!(storage, pool => MIGRATIONS.run(pool).await)?;
         Ok(storage)
+    }
+
+    /// The same for a process that serves. An embedded database is then its own: a second process is refused.
+    pub(crate) async fn open_to_serve(url: &str) -> anyhow::Result<Self> {
+        let alone = if url.starts_with("sqlite:") {
+            let lock = lock_beside(sqlite_options(url)?.get_filename())?;
+            Some(Arc::new(Alone { connections: ConnectionCache::default(), _lock: lock }))
+        } else {
+            None
+        };
+        Ok(Self { alone, ..Self::open(url).await? })
+    }
+
+    fn cache(&self) -> Option<&ConnectionCache> {
+        self.alone.as_ref().map(|alone| &alone.connections)
+    }
+
+    /// To be held while a connection of this id is written.
+    fn changing<'a>(&'a self, connection_id: &'a ConnectionId) -> Option<Change<'a>> {
+        self.cache().map(|cache| cache.change(connection_id))
     }
 
     /// Makes the events that happen from now on due for delivery.
@@ -75,6 +115,25 @@ impl Storage {
     /// Asks the database for a sign of life.
     pub(crate) async fn ping(&self) -> Result<(), sqlx::Error> {
         on_either!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop))
+    }
+}
+
+/// Locks the file beside an embedded database. The system lets go of it when the process ends, however it ends.
+fn lock_beside(database: &Path) -> anyhow::Result<File> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).write(true).truncate(false).open(&name);
+    let file = file.with_context(|| format!("{} cannot be opened", name.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another handfast serves from {}; end it first, give this one its own folder with --data-dir, or use PostgreSQL \
+             for several servers on one database",
+            database.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", name.display()))
+        }
     }
 }
 

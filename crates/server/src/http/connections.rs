@@ -188,7 +188,12 @@ pub(crate) async fn create(
         params,
         scopes,
     } = new;
-    app.broker().connect_client(&config_key, &connection_id, &params, scopes.as_ref()).await?;
+    // A token that the provider has given is stored, also for a caller who has hung up.
+    let task = tokio::spawn({
+        let (app, config_key, connection_id) = (app.clone(), config_key.clone(), connection_id.clone());
+        async move { app.broker().connect_client(&config_key, &connection_id, &params, scopes.as_ref()).await }
+    });
+    task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     tracing::info!(%config_key, "client connected");
     let open = app.broker().access_token(&config_key, &connection_id, Refresh::WhenDue).await?;
     Ok((StatusCode::CREATED, Json(open.into())))

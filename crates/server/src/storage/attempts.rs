@@ -210,6 +210,7 @@ impl Attempts for Storage {
         let sql = "UPDATE attempts SET outcome = $1, outcome_message = $2, sealed_details = NULL \
                    WHERE secret_hash = $3 AND outcome IS NULL AND taken_at > $4";
         let (word, message) = outcome_columns(outcome);
+        let _change = connection.and_then(|new| self.changing(&new.key.connection_id));
         let connection = match connection {
             Some(new) => Some((new, connections::ConnectionRow::new(new)?)),
             None => None,

@@ -58,6 +58,7 @@ impl ConnectionList for Storage {
         metadata: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let _change = self.changing(&key.connection_id);
         let sql = "UPDATE connections SET metadata = $1, updated_at = $2 \
                    WHERE integration_id = $3 AND connection_id = $4 AND metadata = $5";
         let replaced = on_either!(self, pool => sqlx::query(sql)
@@ -85,6 +86,7 @@ impl ConnectionImport for Storage {
         metadata: &Map<String, Value>,
         on_existing: OnExisting,
     ) -> Result<Imported, StoreError> {
+        let _change = self.changing(&connection.key.connection_id);
         let row = ConnectionRow::new(connection)?;
         let sql = match on_existing {
             OnExisting::Keep => PUT_NEW_CONNECTION.to_owned(),

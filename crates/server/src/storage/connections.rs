@@ -6,7 +6,7 @@ use handfast_broker::{
 };
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, Timestamp};
 
-use super::{Storage, events, from_json, on_either, to_json};
+use super::{Storage, connection_cache::ConnectionCache, events, from_json, on_either, to_json};
 use crate::system::SystemClock;
 
 const COLUMNS: &str = "integration_id, connection_id, id, status, sealed_credentials, version, expires_at, refresh_at, \
@@ -121,6 +121,10 @@ impl Connections for Storage {
         config_key: &ConfigKey,
         connection_id: &ConnectionId,
     ) -> Result<Option<Connection>, StoreError> {
+        if let Some(held) = self.cache().and_then(|cache| cache.find(config_key, connection_id)) {
+            return Ok(Some(held));
+        }
+        let look = self.cache().map(ConnectionCache::look);
         let sql = format!(
             "SELECT {COLUMNS} FROM connections \
              WHERE integration_id = (SELECT id FROM integrations WHERE config_key = $1) AND connection_id = $2"
@@ -131,7 +135,11 @@ impl Connections for Storage {
             .fetch_optional(pool)
             .await)
         .map_err(StoreError::new)?;
-        row.map(|row| row.into_connection(config_key.clone())).transpose()
+        let connection = row.map(|row| row.into_connection(config_key.clone())).transpose()?;
+        if let (Some(cache), Some(look), Some(connection)) = (self.cache(), &look, &connection) {
+            cache.hold(look, connection);
+        }
+        Ok(connection)
     }
 
     async fn lease_refresh(
@@ -164,6 +172,7 @@ impl Connections for Storage {
         version: i64,
         renewed: &RenewedCredentials,
     ) -> Result<bool, StoreError> {
+        let _change = self.changing(&key.connection_id);
         let sql = "UPDATE connections SET status = 'active', sealed_credentials = $1, version = version + 1, expires_at = $2, \
                    refresh_at = $3, granted_scopes = $4, refresh_failures = 0, retry_at = NULL, lease_owner = NULL, \
                    lease_expires_at = NULL, updated_at = $5 \
@@ -189,6 +198,7 @@ impl Connections for Storage {
         version: i64,
         failure: &RefreshFailure,
     ) -> Result<bool, StoreError> {
+        let _change = self.changing(&key.connection_id);
         let sql = "UPDATE connections SET status = $1, refresh_failures = refresh_failures + 1, retry_at = $2, \
                    lease_owner = NULL, lease_expires_at = NULL, updated_at = $3 \
                    WHERE integration_id = $4 AND connection_id = $5 AND version = $6 RETURNING refresh_failures";
@@ -219,9 +229,18 @@ impl Connections for Storage {
     }
 
     async fn put_connection(&self, connection: &NewConnection) -> Result<(), StoreError> {
+        let _change = self.changing(&connection.key.connection_id);
         let row = ConnectionRow::new(connection)?;
-        let put = on_either!(self, pool => put_connection!(row).execute(pool).await.map(drop));
-        put.map_err(StoreError::new)
+        let (key, now) = (&connection.key, connection.now);
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(StoreError::new)?;
+            put_connection!(row).execute(&mut *transaction).await.map_err(StoreError::new)?;
+            events::put_event!(self, key, EventKind::Created, now)
+                .execute(&mut *transaction)
+                .await
+                .map_err(StoreError::new)?;
+            transaction.commit().await.map_err(StoreError::new)
+        })
     }
 
     async fn delete_connection(
@@ -229,6 +248,7 @@ impl Connections for Storage {
         config_key: &ConfigKey,
         connection_id: &ConnectionId,
     ) -> Result<Option<Connection>, StoreError> {
+        let _change = self.changing(connection_id);
         let sql = format!(
             "DELETE FROM connections WHERE integration_id = (SELECT id FROM integrations WHERE config_key = $1) \
              AND connection_id = $2 RETURNING {COLUMNS}"
