@@ -186,6 +186,9 @@ pub struct Provider {
     /// How the provider signs its callbacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_signature: Option<CallbackSignature>,
+    /// How a session token of the provider's embedded pages becomes an access token (RFC 8693).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_exchange: Option<TokenExchange>,
     /// What separates scopes: `None` is one space (RFC 6749 3.3). Read it by [`Provider::scope_separator`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope_separator: Option<String>,
@@ -545,6 +548,19 @@ pub enum RefreshTokenPolicy {
     Reusable,
     /// The provider issues none.
     None,
+}
+
+/// A token exchange (RFC 8693) of a session token: a JWT that the provider's embedded page makes for us, signed with the
+/// client secret, whose `dest` names the host of one variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenExchange {
+    /// RFC 8693 2.1, `subject_token_type`.
+    pub subject_token_type: String,
+    /// RFC 8693 2.1, `requested_token_type`, by the word with which the application asks: `offline`, `online`.
+    pub requested_token_types: BTreeMap<String, String>,
+    /// The variable that the host of `dest` is a value of.
+    pub variable: String,
 }
 
 /// How sure we are of an entry.

@@ -50,7 +50,7 @@ pub use callback_signature::{
 };
 pub use catalog::{
     Catalog, CatalogError, ClientAuthentication, CodeChallengeMethod, Documentation, Evidence, Protocol,
-    Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenRequestShape,
+    Provider, RefreshTokenPolicy, ScopeEncoding, SignatureMethod, TokenExchange, TokenRequestShape,
 };
 pub use client_credentials::ConnectClientError;
 pub use complete::{Callback, CompleteError, Completed, Ended};

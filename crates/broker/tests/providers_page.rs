@@ -35,9 +35,11 @@ fn the_page_of_providers_says_what_the_catalogue_says() {
     assert!(written == page, "docs/providers.md is not up to date; run `cargo xtask providers`");
 }
 
+type Belongs = fn(&Provider) -> bool;
+
 fn page(catalog: &Catalog) -> String {
     let mut page = String::from(HEAD);
-    let groups: [(&str, fn(&Provider) -> bool); 3] = [
+    let groups: [(&str, Belongs); 3] = [
         ("OAuth 2 and OpenID Connect", |provider| provider.protocol == Protocol::Oauth2),
         ("OAuth 1.0a", |provider| provider.protocol == Protocol::Oauth1),
         ("API keys and passwords", |provider| {
