@@ -30,7 +30,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     for name in config::unknown_variables() {
         tracing::warn!(name, "the environment holds a variable that begins like a setting but is none");
     }
-    let storage = open_storage(&config).await?;
+    let storage = open_storage(&config).await?.claimed()?;
     if config.exposure() == Exposure::Public && !has_api_key(&config, &storage).await? {
         bail!(
             "the server would be reachable from other machines, so it needs an API key: make one with \
@@ -71,7 +71,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 pub(crate) async fn open_storage(config: &Config) -> anyhow::Result<Storage> {
     create_folder(&config.data_dir)?;
     let storage =
-        Storage::open_to_serve(config.database_url.expose()).await.context("the database cannot be opened")?;
+        Storage::open(config.database_url.expose()).await.context("the database cannot be opened")?;
     Ok(if config.webhook.is_some() { storage.delivering_events() } else { storage })
 }
 

@@ -57,11 +57,11 @@ pub(crate) struct Storage {
     database: Database,
     /// Whether events are to be delivered, or only listed.
     delivers_events: bool,
-    /// Only where this process has the database to itself.
+    /// Only where this process serves, and from an embedded database.
     alone: Option<Arc<Alone>>,
 }
 
-/// What having the database to itself allows.
+/// What being the only server on a database allows.
 #[derive(Debug)]
 struct Alone {
     connections: ConnectionCache,
@@ -83,15 +83,12 @@ impl Storage {
         Ok(storage)
     }
 
-    /// The same for a process that serves. An embedded database is then its own: a second process is refused.
-    pub(crate) async fn open_to_serve(url: &str) -> anyhow::Result<Self> {
-        let alone = if url.starts_with("sqlite:") {
-            let lock = lock_beside(sqlite_options(url)?.get_filename())?;
-            Some(Arc::new(Alone { connections: ConnectionCache::default(), _lock: lock }))
-        } else {
-            None
-        };
-        Ok(Self { alone, ..Self::open(url).await? })
+    /// Claims an embedded database for this process, which serves from it: a second one is refused.
+    pub(crate) fn claimed(self) -> anyhow::Result<Self> {
+        let Database::Sqlite(pool) = &self.database else { return Ok(self) };
+        let lock = lock_beside(pool.connect_options().get_filename())?;
+        let alone = Alone { connections: ConnectionCache::default(), _lock: lock };
+        Ok(Self { alone: Some(Arc::new(alone)), ..self })
     }
 
     fn cache(&self) -> Option<&ConnectionCache> {

@@ -1,6 +1,6 @@
 //! Connections as they lie in an embedded database, sealed, kept at hand for reading.
 //!
-//! Only a process that has the database to itself may use it: every change goes through [`ConnectionCache::change`].
+//! Only the one server on a database may use it: every change it makes goes through [`ConnectionCache::change`].
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,8 @@ use handfast_protocol::{ConfigKey, ConnectionId};
 /// How many connections are held at most: about 20 MB.
 const CAPACITY: usize = 10_000;
 
-/// How long one is held without being looked at in the database.
+/// How long one is held without a look into the database. The command line may write beside a running server; what it
+/// changes is seen after this long at the latest.
 const LIFETIME: Duration = Duration::from_secs(10);
 
 /// Connections by connection id; the few integrations that share an id stand side by side.

@@ -48,3 +48,17 @@ async fn secrets_lie_sealed_or_hashed_in_the_database() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_is_refused() {
+    let provider = Provider::start().await;
+    let server = Server::start(DATABASE, &provider).await;
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_handfast"))
+        .args(["serve", "--port", "0"])
+        .env("HANDFAST_DATA_DIR", server.data_dir())
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let printed = String::from_utf8(second.stderr).unwrap();
+    assert!(printed.contains("another handfast serves"), "{printed}");
+}
