@@ -1,6 +1,10 @@
 //! Every provider, as data: the types of `providers.toml`, and the catalogue they make up.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -15,7 +19,8 @@ use crate::{
 /// Every provider by name, and the other names under which some are found.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    providers: BTreeMap<String, Provider>,
+    /// Shared, so that a copy of the catalogue costs little.
+    providers: BTreeMap<String, Arc<Provider>>,
     aliases: BTreeMap<String, String>,
 }
 
@@ -36,11 +41,15 @@ pub enum CatalogError {
 }
 
 impl Catalog {
-    /// The catalogue that is part of the program. Parsed at the first call.
+    /// The catalogue that is part of the program. Parsed at the first call, table by table: the parser's own tree of the
+    /// whole text would be larger than the catalogue.
     #[must_use]
     pub fn embedded() -> &'static Self {
         static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| {
-            Catalog::parse(include_str!("../providers.toml")).expect("a test parses the embedded catalogue")
+            let catalog = tables(EMBEDDED_TEXT)
+                .try_fold(Catalog::default(), |catalog, table| catalog.with(toml::from_str(table)?));
+            catalog
+                .unwrap_or_else(|error: CatalogError| panic!("a test parses the embedded catalogue: {error}"))
         });
         &EMBEDDED
     }
@@ -65,20 +74,21 @@ impl Catalog {
         for alias in &provider.aliases {
             self.aliases.insert(alias.clone(), provider.name.clone());
         }
-        self.providers.insert(provider.name.clone(), provider);
+        self.providers.insert(provider.name.clone(), Arc::new(provider));
         Ok(())
     }
 
     /// The entry with this name or alias.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Provider> {
-        self.providers.get(name).or_else(|| self.providers.get(self.aliases.get(name)?))
+        let found = self.providers.get(name).or_else(|| self.providers.get(self.aliases.get(name)?));
+        found.map(Arc::as_ref)
     }
 
     /// Every entry, sorted by name.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Provider> {
-        self.providers.values()
+        self.providers.values().map(Arc::as_ref)
     }
 
     /// The entries whose name, display name or an alias holds every word of `query`; case does not matter. An exact
@@ -92,6 +102,15 @@ impl Catalog {
         });
         found
     }
+}
+
+const EMBEDDED_TEXT: &str = include_str!("../providers.toml");
+
+/// The tables of a catalogue in which no line but a table's first begins with a bracket.
+fn tables(text: &str) -> impl Iterator<Item = &str> {
+    let starts = text.match_indices("\n[").map(|(index, _)| index + 1);
+    let ends = starts.clone().skip(1).chain([text.len()]);
+    starts.zip(ends).map(|(start, end)| &text[start..end])
 }
 
 /// One entry of the catalogue: an authorization server we can talk to, in the field names of RFC 8414 and RFC 7591
@@ -591,6 +610,16 @@ mod tests {
             assert!(provider.evidence.is_some(), "{}", provider.name);
             assert!(provider.docs.is_some() || !provider.sources.is_empty(), "{}", provider.name);
         }
+    }
+
+    #[test]
+    fn table_by_table_it_is_the_same_catalogue() {
+        let whole = Catalog::parse(EMBEDDED_TEXT).unwrap();
+        assert!(whole.iter().eq(Catalog::embedded().iter()) && whole.aliases == Catalog::embedded().aliases);
+        assert!(whole.iter().is_sorted_by_key(|provider| &provider.name));
+        let names: Vec<&str> =
+            tables(EMBEDDED_TEXT).filter_map(|table| table[1..].split(']').next()).collect();
+        assert!(names.is_sorted(), "the tables are sorted by name");
     }
 
     #[test]
