@@ -62,6 +62,19 @@ impl Project {
         Ok(fs::write(file, text)?)
     }
 
+    /// Installs what `tools`, a folder from npm, holds beside the package.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub fn install(&self, tools: &Path) -> anyhow::Result<()> {
+        // Links where the file system has them: some of these tools are large.
+        let copy = |how: &str| {
+            let from = tools.join("node_modules/.");
+            program::run(Command::new("cp").arg(how).arg(from).arg(self.path().join("node_modules")))
+        };
+        copy("-al").or_else(|_| copy("-a")).map(drop)
+    }
+
     /// Runs a program of `tools`, a folder from npm, inside the project.
     ///
     /// # Errors
