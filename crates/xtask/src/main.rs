@@ -5,6 +5,7 @@ mod demo;
 mod package;
 mod providers;
 mod site;
+mod size;
 mod steps;
 mod test;
 
@@ -17,6 +18,7 @@ usage: cargo xtask COMMAND
   demo [--port N] [--page-port N]   server, issuer and example page, ready to click
   package                           the npm package, written to pkg/
   providers                         docs/providers.md and the authorization URLs, from the catalogue
+  size                              what a visitor downloads, beside others; held to budgets
   test [--quick]                    everything a change must pass; --quick leaves the browser matrix out
 ";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["package"] => package::run(),
         ["providers"] => providers::run(),
         ["bench"] => bench::run(),
+        ["size"] => size::run(),
         ["test"] => test::run(test::Extent::Whole),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),

@@ -71,6 +71,7 @@ fn package() -> anyhow::Result<PathBuf> {
         bundle(&entry.to_string_lossy(), name, format, latin1, inlined)?;
         use_own_module(&pkg.join(name), format)?;
     }
+    fs::copy(root.join("pkg-template/src/node.js"), pkg.join("node.js"))?;
     // The server hands this file out: its next build takes it along.
     fs::copy(pkg.join("handfast.global.js"), root.join("crates/server/sdk/handfast.js"))?;
     write_types(root, &pkg)?;
@@ -226,7 +227,7 @@ fn write_types(root: &Path, pkg: &Path) -> anyhow::Result<()> {
     for name in ["handfast.d.ts", "handfast.d.cts"] {
         fs::write(pkg.join(name), &types)?;
     }
-    for name in ["slim.d.ts", "element.d.ts", "react.d.ts"] {
+    for name in ["slim.d.ts", "element.d.ts", "react.d.ts", "node.d.ts"] {
         fs::copy(root.join("pkg-template/types").join(name), pkg.join(name))?;
     }
     let react = fs::read_to_string(pkg.join("react.d.ts"))?;

@@ -1,0 +1,116 @@
+//! `cargo xtask size`: what a visitor downloads, beside the same measure for others, so that anyone can make the table again.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, ensure};
+use xtask::{program, repository, target_folder, tools};
+
+/// What each file of the package may weigh at most, in bytes of gzip -9.
+const BUDGETS: [(&str, u64); 3] =
+    [("handfast.js", 18_000), ("handfast.global.js", 21_500), ("react.js", 700)];
+
+/// Others' smallest useful programs: what npm installs, and the program that esbuild bundles.
+const PEERS: [(&str, &str); 9] = [
+    (
+        "@nangohq/pizzly-frontend@0.5.2",
+        "import P from '@nangohq/pizzly-frontend'; b.onclick = () => new P(h).auth('k', 'c')",
+    ),
+    (
+        "@nangohq/frontend@0.71.10",
+        "import N from '@nangohq/frontend'; b.onclick = () => new N({ connectSessionToken: t }).auth('k')",
+    ),
+    (
+        "hellojs@1.21.4",
+        "import hello from 'hellojs'; hello.init({ k: 'i' }); b.onclick = () => hello('k').login()",
+    ),
+    (
+        "oauth4webapi@3.8.8",
+        "import * as o from 'oauth4webapi'; b.onclick = async () => { const as = await o.processDiscoveryResponse(new URL(h), await o.discoveryRequest(new URL(h))); const v = o.generateRandomCodeVerifier(); await o.calculatePKCECodeChallenge(v); const p = o.validateAuthResponse(as, { client_id: 'c' }, new URL(location), 's'); await o.processAuthorizationCodeResponse(as, { client_id: 'c' }, await o.authorizationCodeGrantRequest(as, { client_id: 'c' }, o.None(), p, 'r', v)) }",
+    ),
+    (
+        "oidc-client-ts@3.5.0",
+        "import { UserManager } from 'oidc-client-ts'; b.onclick = () => new UserManager({ authority: h, client_id: 'c', redirect_uri: 'r' }).signinPopup()",
+    ),
+    (
+        "@okta/okta-auth-js@8.0.1",
+        "import { OktaAuth } from '@okta/okta-auth-js/core'; b.onclick = () => new OktaAuth({ issuer: h, clientId: 'c' }).token.getWithPopup()",
+    ),
+    (
+        "firebase@12.19.0",
+        "import { initializeApp } from 'firebase/app'; import { getAuth, GithubAuthProvider, signInWithPopup } from 'firebase/auth'; const a = getAuth(initializeApp({ apiKey: 'k' })); b.onclick = () => signInWithPopup(a, new GithubAuthProvider())",
+    ),
+    (
+        "@auth0/auth0-spa-js@2.27.0",
+        "import { createAuth0Client } from '@auth0/auth0-spa-js'; b.onclick = async () => (await createAuth0Client({ domain: 'd', clientId: 'c' })).loginWithPopup()",
+    ),
+    (
+        "@azure/msal-browser@5.29.0",
+        "import { PublicClientApplication as P } from '@azure/msal-browser'; b.onclick = async () => { const p = new P({ auth: { clientId: 'c' } }); await p.initialize(); await p.loginPopup() }",
+    ),
+];
+
+/// Prints sizes as gzip -9 and brotli 11.
+///
+/// # Errors
+/// A file of the package is over its budget, or cannot be measured.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let pkg = repository().join("pkg");
+    ensure!(pkg.join("handfast.js").exists(), "pkg/ is not built; run `cargo xtask package`");
+    println!("{:<34} {:>9} {:>9} {:>9}", "handfast", "gzip -9", "brotli", "budget");
+    let mut over = Vec::new();
+    for (file, budget) in BUDGETS {
+        let (gzip, brotli) = measure(&pkg.join(file))?;
+        println!("{file:<34} {gzip:>9} {brotli:>9} {budget:>9}");
+        if gzip > budget {
+            over.push(file);
+        }
+    }
+    for file in ["slim.js", "handfast.wasm", "element.js"] {
+        let (gzip, brotli) = measure(&pkg.join(file))?;
+        println!("{file:<34} {gzip:>9} {brotli:>9}");
+    }
+    println!("others, bundled and minified");
+    for (package, program) in PEERS {
+        match peer(package, program) {
+            Ok((gzip, brotli)) => println!("{package:<34} {gzip:>9} {brotli:>9}"),
+            Err(error) => println!("{package:<34} cannot be measured: {}", first_line(&error)),
+        }
+    }
+    ensure!(over.is_empty(), "over budget: {}", over.join(", "));
+    Ok(())
+}
+
+fn peer(package: &str, program: &str) -> anyhow::Result<(u64, u64)> {
+    let npm = tools::from_npm("peer", &["esbuild@0.28.2", package])?;
+    let folder = target_folder().join("size");
+    fs::create_dir_all(&folder)?;
+    let (source, bundle) = (npm.join("app.js"), folder.join("app.js"));
+    fs::write(&source, program)?;
+    program::run(
+        Command::new(npm.join("node_modules/.bin/esbuild"))
+            .args([
+                "app.js",
+                "--bundle",
+                "--minify",
+                "--format=esm",
+                "--platform=browser",
+                "--log-level=error",
+            ])
+            .arg(format!("--outfile={}", bundle.display()))
+            .current_dir(&npm),
+    )?;
+    measure(&bundle)
+}
+
+/// Bytes as gzip -9 and brotli 11; Node has both.
+fn measure(file: &Path) -> anyhow::Result<(u64, u64)> {
+    const SCRIPT: &str = "const z = require('zlib'), f = require('fs').readFileSync(process.argv[1]);
+        console.log(z.gzipSync(f, { level: 9 }).length, z.brotliCompressSync(f).length)";
+    let sizes = program::run(Command::new("node").args(["-e", SCRIPT]).arg(file))?;
+    let (gzip, brotli) = sizes.trim().split_once(' ').context("node prints two numbers")?;
+    Ok((gzip.parse()?, brotli.parse()?))
+}
+
+fn first_line(error: &anyhow::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
