@@ -131,10 +131,15 @@ impl Handfast {
         self.launch()
     }
 
+    /// Its process, while it runs.
+    pub fn process_id(&mut self) -> Option<u32> {
+        Some(self.running.as_mut()?.child().id())
+    }
+
     /// Its resident memory in bytes, where the system tells (Linux).
     #[must_use]
     pub fn memory(&mut self) -> Option<u64> {
-        let id = self.running.as_mut()?.child().id();
+        let id = self.process_id()?;
         let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

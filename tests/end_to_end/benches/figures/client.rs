@@ -79,7 +79,7 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }
 
-    /// Sends a request and reads the whole answer, which must be a success: its head and its body.
+    /// Sends a request and reads the whole answer, which must not be an error: its head and its body.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<(&str, &str)> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
@@ -94,7 +94,7 @@ impl Connection {
         let (head, end) = whole.context("an answer has an end")?;
         let (head, body) =
             (std::str::from_utf8(&self.buffer[..head])?, std::str::from_utf8(&self.buffer[head..end])?);
-        ensure!(head.starts_with("HTTP/1.1 2"), "{head}{body}");
+        ensure!(["HTTP/1.1 2", "HTTP/1.1 3"].iter().any(|good| head.starts_with(good)), "{head}{body}");
         Ok((head, body))
     }
 }

@@ -4,6 +4,7 @@
 
 mod client;
 mod dance;
+mod flows;
 mod peers;
 #[path = "../../../../crates/server/tests/support/postgres.rs"]
 mod postgres;
@@ -12,11 +13,16 @@ mod report;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use end_to_end::handfast::{Handfast, Settings, built};
+use end_to_end::{
+    handfast::{Handfast, Settings, built},
+    published,
+};
+use xtask::program;
 
 use crate::{
     client::{Target, rate},
     dance::Dancer,
+    flows::{Issuer, keep_on_one_core},
     peers::Peer,
     report::Report,
 };
@@ -92,15 +98,15 @@ impl Subject {
 }
 
 async fn bench() -> anyhow::Result<()> {
-    let provider = Peer::start(&["provider"])?;
+    let provider = Peer::of_this_program(&["provider"])?;
     let database = postgres::new_database();
     let mut sqlite = Subject::start("SQLite", None, &provider).await?;
     let mut postgres = Subject::start("PostgreSQL", Some(&database), &provider).await?;
 
     let body =
         Dancer::connect(sqlite.server.url()).await?.body("/connections/user-1?config_key=bench").await?;
-    let memory = Peer::start(&["memory", &body])?;
-    let select = Peer::start(&["select", &database])?;
+    let memory = Peer::of_this_program(&["memory", &body])?;
+    let select = Peer::of_this_program(&["select", &database])?;
     let of_memory = Target::new(memory.url(), std::iter::once("/".to_owned()))?;
     let of_select = Target::new(select.url(), (0..CONNECTIONS).map(|number| format!("/user-{number}")))?;
     let (mut from_memory, mut from_select) = (Vec::new(), Vec::new());
@@ -131,6 +137,7 @@ async fn bench() -> anyhow::Result<()> {
         report.megabytes(&format!("memory idle, {}", subject.name), subject.idle_memory, 15.0);
         report.megabytes(&format!("memory after load, {}", subject.name), loaded, 40.0);
     }
+    measure_issuers(&mut report).await?;
     let starts = (0..ROUNDS).map(|_| {
         let server = Settings::new().start("127.0.0.1")?;
         Ok(server.to_first_answer().as_secs_f64() * 1000.0)
@@ -139,4 +146,31 @@ async fn bench() -> anyhow::Result<()> {
     let size = std::fs::metadata(built("handfast")?).context("the program is built")?.len();
     report.megabytes("size of the program", Some(size), 20.0);
     report.publish()
+}
+
+/// Our issuer keeps everything in SQLite on disk; its peer keeps everything in memory.
+async fn measure_issuers(report: &mut Report) -> anyhow::Result<()> {
+    let mut server = Settings::demo().variable("HANDFAST_LOG", "warn").start("127.0.0.1")?;
+    let mut command = program::bound_to_us("node");
+    command.args(["--input-type=module", "--eval", flows::OIDC_PROVIDER]);
+    let mut peer = Peer::start(command.current_dir(published::providers_folder()?))?;
+    keep_on_one_core(server.process_id().context("the server runs")?)?;
+    keep_on_one_core(peer.process_id())?;
+    let [for_ours, for_theirs] = Issuer::registrations();
+    let url = server.url();
+    let ours = Issuer::meet(&format!("{url}/auth/oauth2"), &format!("{url}/api/app"), &for_ours).await?;
+    let theirs = Issuer::meet(peer.url(), &format!("{}/reg", peer.url()), &for_theirs).await?;
+    let mut rates: [Vec<f64>; 4] = Default::default();
+    for round in 1..=ROUNDS {
+        println!("authorization servers, round {round} of {ROUNDS}");
+        rates[0].push(ours.code_flows(CLIENTS, ROUND).await?);
+        rates[1].push(theirs.code_flows(CLIENTS, ROUND).await?);
+        rates[2].push(ours.refreshes(CLIENTS, ROUND).await?);
+        rates[3].push(theirs.refreshes(CLIENTS, ROUND).await?);
+    }
+    report.rate("code flows on one core, our issuer", &rates[0]);
+    report.rate("code flows on one core, oidc-provider", &rates[1]);
+    report.rate("refreshes on one core, our issuer", &rates[2]);
+    report.rate("refreshes on one core, oidc-provider", &rates[3]);
+    Ok(())
 }

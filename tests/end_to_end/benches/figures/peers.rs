@@ -1,8 +1,8 @@
-//! What the server is measured beside, each a program of its own: this one, started again.
+//! What the server is measured beside, each a program of its own.
 
 use std::{
     io::{BufRead, BufReader},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use anyhow::Context;
@@ -19,21 +19,29 @@ use xtask::program::{self, Running};
 /// A peer that runs until this is dropped.
 pub(crate) struct Peer {
     url: String,
-    _running: Running,
+    running: Running,
 }
 
 impl Peer {
-    pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut command = program::bound_to_us(std::env::current_exe()?);
-        command.args(arguments).stdout(Stdio::piped());
-        let mut running = Running::start(&mut command)?;
+    /// This program, as the peer that the arguments name.
+    pub(crate) fn of_this_program(arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start(program::bound_to_us(std::env::current_exe()?).args(arguments))
+    }
+
+    /// A program that prints its address when it listens.
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let mut running = Running::start(command.stdout(Stdio::piped()))?;
         let output = running.child().stdout.take().context("its output was asked for")?;
         let url = BufReader::new(output).lines().next().context("the peer ended")??;
-        Ok(Self { url, _running: running })
+        Ok(Self { url, running })
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    pub(crate) fn process_id(&mut self) -> u32 {
+        self.running.child().id()
     }
 
     /// This peer as the provider of the benchmark.
