@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Issuer,
+    account::PAGES_CLIENT_ID,
     authorize::{AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode, is_recent},
     client::{Client, ClientProfile},
     grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails},
@@ -239,6 +240,12 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         cookies: &[Secret<String>],
     ) -> Result<(Prompted, Option<Secret<String>>), ConsentError> {
         let (session, client, approval) = self.open_consent(consent_id, cookies).await?;
+        if client.client_id == PAGES_CLIENT_ID {
+            let redirect_uri = session.request.redirect_uri.clone();
+            let browser = self.conclude_page_login(&session, approval).await?.ok_or(ConsentError::Unknown)?;
+            let back = AuthorizationResponse { redirect_uri, mode: ResponseMode::Query, params: Vec::new() };
+            return Ok((Err(back), Some(browser)));
+        }
         // A demonstration is there to be seen.
         let asked_again = self.settings.demo || session.request.prompt.contains(&Prompt::Consent);
         if !asked_again && self.is_consent_remembered(&client, &session.request, &approval.user).await? {
@@ -431,6 +438,9 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     }
 
     async fn client_of(&self, session: &LoginSession) -> Result<Option<Client>, StoreError> {
+        if session.request.client_id == PAGES_CLIENT_ID {
+            return Ok(Some(self.pages_client()));
+        }
         self.store.client(&session.request.client_id).await
     }
 
@@ -450,11 +460,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
 }
 
 /// Two secrets that another site has neither of, hashed together.
-fn csrf_token(id: &Secret<String>, cookie: &Secret<String>) -> Secret<String> {
+pub(crate) fn csrf_token(id: &Secret<String>, cookie: &Secret<String>) -> Secret<String> {
     Secret::new(Sha256Hash::of(format!("form\n{}\n{}", id.expose(), cookie.expose())).as_str().to_owned())
 }
 
-fn check_csrf_token(shown: &str, expected: &Secret<String>) -> Result<(), ConsentError> {
+pub(crate) fn check_csrf_token(shown: &str, expected: &Secret<String>) -> Result<(), ConsentError> {
     // Hashes compare in constant time.
     if Sha256Hash::of(shown) == Sha256Hash::of(expected.expose()) {
         Ok(())

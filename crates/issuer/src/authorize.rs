@@ -15,7 +15,9 @@ use crate::{
     grant::BrowserSession,
     params::Params,
     ports::{Store, StoreError},
+    pushed_request,
     settings::IssuerSettings,
+    token::TokenError,
 };
 
 /// A checked authorization request.
@@ -139,6 +141,9 @@ pub enum AuthorizePageError {
         "The address does not say where to go back to: redirect_uri is missing or stands more than once."
     )]
     MissingRedirectUri,
+    /// A pushed request that was used, has expired, or is another client's.
+    #[error("This request is no longer open. It was used already, or it has expired.")]
+    StaleRequest,
     /// A redirect URI that is not registered.
     #[error("The application asked to go back to an address that it has not registered.")]
     RedirectUriMismatch {
@@ -201,12 +206,23 @@ impl AuthorizationResponse {
         let mut encoded = url::form_urlencoded::Serializer::new(String::new());
         encoded.extend_pairs(self.params.iter().map(|(name, value)| (*name, value.as_str())));
         let encoded = encoded.finish();
+        if encoded.is_empty() {
+            return self.redirect_uri.clone();
+        }
         let separator = match (self.mode, self.redirect_uri.contains('?')) {
             (ResponseMode::Fragment, _) => '#',
             (_, true) => '&',
             (_, false) => '?',
         };
         format!("{}{separator}{encoded}", self.redirect_uri)
+    }
+
+    /// An error response as the token endpoint's kind of error.
+    pub(crate) fn into_token_error(self) -> TokenError {
+        let param =
+            |name: &str| self.params.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
+        let code = param("error").and_then(OAuthErrorCode::parse).unwrap_or(OAuthErrorCode::InvalidRequest);
+        TokenError::new(code, param("error_description").unwrap_or_default())
     }
 
     /// The origin of the redirect URI, which alone may read a response sent as a message.
@@ -274,8 +290,21 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     ) -> Result<Authorized, AuthorizeError> {
         let (client, request) = self.check_authorization_request(params).await?;
         if request.prompt.contains(&Prompt::None) {
-            return self.answer_silently(&client, request, browser_session).await.map(Authorized::Answer);
+            let hint = params.value("id_token_hint");
+            return self
+                .answer_silently(&client, request, browser_session, hint)
+                .await
+                .map(Authorized::Answer);
         }
+        let (id, cookie) = self.begin_login(request).await?;
+        Ok(Authorized::Login { id, cookie })
+    }
+
+    /// Keeps a request as a login session; gives its id and the value of the cookie that binds it to a browser.
+    pub(crate) async fn begin_login(
+        &self,
+        request: AuthorizationRequest,
+    ) -> Result<(Secret<String>, Secret<String>), StoreError> {
         let now = self.now();
         let (id, cookie) = (random_token(&self.randomness), random_token(&self.randomness));
         let session = LoginSession {
@@ -287,7 +316,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             expires_at: now + IssuerSettings::LOGIN_SESSION_LIFETIME,
         };
         self.store.put_login_session(&session).await?;
-        Ok(Authorized::Login { id, cookie })
+        Ok((id, cookie))
     }
 
     async fn check_authorization_request(
@@ -298,8 +327,26 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let client_id = client_id.ok_or(AuthorizeError::Page(AuthorizePageError::MissingClient))?;
         let client = self.store.client(client_id).await?;
         let client = client.ok_or(AuthorizeError::Page(AuthorizePageError::UnknownClient))?;
-        let request = parse_request(&self.settings, &client, params)?;
+        let pushed = params.value("request_uri").filter(|uri| uri.starts_with(pushed_request::PREFIX));
+        let request = match pushed {
+            Some(request_uri) => self.take_pushed_request(request_uri, client_id).await?,
+            None => self.check_request(&client, params)?,
+        };
+        if pushed.is_none() && client.metadata.require_pushed_authorization_requests {
+            let text = "this client must push its authorization requests";
+            let refused = request.refuse(&self.settings, OAuthErrorCode::InvalidRequest, text);
+            return Err(AuthorizeError::Redirect(refused));
+        }
         Ok((client, request))
+    }
+
+    /// Checks a request of `client`.
+    pub(crate) fn check_request(
+        &self,
+        client: &Client,
+        params: &Params,
+    ) -> Result<AuthorizationRequest, AuthorizeError> {
+        parse_request(&self.settings, client, params)
     }
 
     /// OpenID Connect Core 3.1.2.1, `prompt=none`: the session and the consent must both be there.
@@ -308,12 +355,25 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         client: &Client,
         request: AuthorizationRequest,
         browser_session: Option<&Secret<String>>,
+        id_token_hint: Option<&str>,
     ) -> Result<AuthorizationResponse, AuthorizeError> {
         let refuse = |code, text: &str| AuthorizeError::Redirect(request.refuse(&self.settings, code, text));
         let now = self.now();
         let session = match browser_session {
             Some(cookie) => self.store.browser_session(&Sha256Hash::of(cookie.expose()), now).await?,
             None => None,
+        };
+        // OpenID Connect Core 3.1.2.1: the hint names the user who must be the one logged in.
+        let expected = match id_token_hint {
+            Some(hint) => Some(self.read_id_token(hint).await?),
+            None => None,
+        };
+        let session = match (session, expected) {
+            (Some(session), Some(hint)) => {
+                let subject = self.subject(client, &session.approval.user).await?;
+                hint.is_some_and(|claims| claims.get("sub") == Some(&Value::from(subject))).then_some(session)
+            }
+            (session, _) => session,
         };
         let fresh = |session: &BrowserSession| is_recent(&session.approval, request.max_age, now);
         let Some(session) = session.filter(fresh) else {

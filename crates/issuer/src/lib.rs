@@ -3,20 +3,24 @@
 //! No axum, no sqlx, no reqwest, and never the broker: what the issuer needs from outside it names in `ports`.
 //! [`Issuer`] holds the parts together; each verb lives in the file of its name.
 
+mod account;
 mod approval;
 mod authorize;
 mod client;
 mod client_authentication;
 mod discovery;
 mod grant;
+mod introspection;
 mod keys;
 mod params;
 mod ports;
+mod pushed_request;
 mod registration;
 mod settings;
 mod token;
 mod userinfo;
 
+pub use account::{AccountError, AuthorizedApplication, Logout, SignedIn};
 pub use approval::{
     Approval, ApprovalError, ConsentDecision, ConsentError, ConsentPrompt, Denial, LoginPrompt, LoginSession,
     LoginSessionView,
@@ -34,10 +38,11 @@ pub use handfast_protocol::SigningAlgorithm;
 pub use keys::StoredKey;
 pub use params::Params;
 pub use ports::{ClientStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
+pub use pushed_request::PushedRequest;
 pub use registration::RegistrationError;
 pub use settings::{DemoUser, IssuerSettings, ScopeDescription};
 pub use token::{TokenError, TokenResponse};
-pub use userinfo::{BearerError, ShownToken, VerifiedAccessToken};
+pub use userinfo::{BearerError, ShownToken, Userinfo, VerifiedAccessToken};
 
 use std::sync::Arc;
 

@@ -2,13 +2,15 @@
 
 use core::future::Future;
 
-use handfast_protocol::{Sha256Hash, Timestamp};
+use handfast_protocol::{Sealed, Sha256Hash, Timestamp};
 
 use crate::{
     approval::{Approval, LoginSession},
+    authorize::AuthorizationRequest,
     client::Client,
     grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, RefreshToken},
     keys::StoredKey,
+    pushed_request::PushedRequest,
 };
 
 /// The storage could not do what was asked.
@@ -25,6 +27,12 @@ impl<T: KeyStore + ClientStore + LoginSessionStore + GrantStore> Store for T {}
 pub trait KeyStore: Send + Sync {
     /// Every key, newest first.
     fn keys(&self) -> impl Future<Output = Result<Vec<StoredKey>, StoreError>> + Send;
+
+    /// The sealed salt of pairwise subjects, once there is one.
+    fn pairwise_salt(&self) -> impl Future<Output = Result<Option<Sealed>, StoreError>> + Send;
+
+    /// Keeps the salt, unless there is one already.
+    fn put_pairwise_salt(&self, salt: &Sealed) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps `key` as the one that signs with its algorithm. Where another one signs already it is retired at `now` if
     /// `replace` names it; otherwise nothing changes.
@@ -89,6 +97,20 @@ pub trait LoginSessionStore: Send + Sync {
         consent_hash: &Sha256Hash,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Keeps a pushed request.
+    fn put_pushed_request(
+        &self,
+        pushed: &PushedRequest,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes the client's pushed request, once, unless it has expired.
+    fn take_pushed_request(
+        &self,
+        hash: &Sha256Hash,
+        client_id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<AuthorizationRequest>, StoreError>> + Send;
+
     /// Ends a login session without a grant, once; `false` if it had ended before.
     fn end_login_session(
         &self,
@@ -150,6 +172,32 @@ pub trait GrantStore: Send + Sync {
         user: &str,
         client_id: &str,
     ) -> impl Future<Output = Result<Option<Consent>, StoreError>> + Send;
+
+    /// Everything that `user` consented to, newest first.
+    fn consents_of(&self, user: &str) -> impl Future<Output = Result<Vec<Consent>, StoreError>> + Send;
+
+    /// Forgets the user's consent for a client and revokes what it was granted.
+    fn withdraw(
+        &self,
+        user: &str,
+        client_id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Begins a browser session.
+    fn put_browser_session(
+        &self,
+        session: &BrowserSession,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends a browser session.
+    fn end_browser_session(
+        &self,
+        id_hash: &Sha256Hash,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets everything that nobody can use any more.
+    fn forget_expired(&self, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The browser session with this id, unless it has expired.
     fn browser_session(

@@ -255,10 +255,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let now = self.now();
         let keys = self.key_ring().await?;
         let expires_at = grant.expires_at.min(now + self.settings.access_token_lifetime);
-        let access_token = self.access_token(&keys, client, grant, &issue, now, expires_at);
+        // RFC 9068 2.2: without a user the subject is the client itself.
+        let by_user = grant.user != client.client_id;
+        let subject = if by_user { self.subject(client, &grant.user).await? } else { grant.user.clone() };
+        let access_token = self.access_token(&keys, client, (grant, &subject), &issue, now, expires_at);
         let Issue { scopes, refresh_token, bound_to, .. } = issue;
         let id_token = scopes.contains("openid").then(|| {
-            let claims = self.id_token_claims(client, grant, nonce, access_token.expose(), now);
+            let claims = self.id_token_claims(client, (grant, &subject), nonce, access_token.expose(), now);
             keys.sign(client.metadata.id_token_signed_response_alg, "JWT", &claims)
         });
         let expires_in = expires_at.since(now).as_secs();
@@ -271,7 +274,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         &self,
         keys: &KeyRing,
         client: &Client,
-        grant: &Grant,
+        (grant, subject): (&Grant, &str),
         issue: &Issue,
         now: Timestamp,
         expires_at: Timestamp,
@@ -281,7 +284,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let jti = format!("{}.{}", grant.id, random_token(&self.randomness).expose());
         let mut claims = json!({
             "iss": self.settings.issuer(),
-            "sub": grant.user,
+            "sub": subject,
             "client_id": client.client_id,
             "scope": scopes.join(" "),
             "iat": now.as_secs(),
@@ -319,7 +322,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     fn id_token_claims(
         &self,
         client: &Client,
-        grant: &Grant,
+        (grant, subject): (&Grant, &str),
         nonce: Option<&str>,
         access_token: &str,
         now: Timestamp,
@@ -328,7 +331,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let mut claims = released_claims(details, &Scopes::default(), "id_token");
         let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         put("iss", json!(self.settings.issuer()));
-        put("sub", json!(grant.user));
+        put("sub", json!(subject));
         put("aud", json!(client.client_id));
         put("iat", json!(now.as_secs()));
         put("exp", json!((now + IssuerSettings::ID_TOKEN_LIFETIME).as_secs()));

@@ -1,11 +1,12 @@
 //! What a bearer of an access token learns about the user (OpenID Connect Core 5.3), and how a token of ours is
 //! recognised.
 
-use handfast_protocol::{Clock, Randomness, Scopes, Secret, UnverifiedJwt};
+use handfast_protocol::{Clock, Place, Randomness, Scopes, Secret, Sha256Hash, UnverifiedJwt, random_token};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Issuer,
+    client::{Client, RedirectUri, SubjectType},
     client_authentication::ShownProof,
     grant::{Grant, GrantDetails},
     ports::{Store, StoreError},
@@ -29,6 +30,17 @@ pub struct ShownToken {
     pub token: Secret<String>,
     /// Whether it came as `Authorization: DPoP ..` (RFC 9449 7.1) rather than as a bearer token.
     pub with_proof: bool,
+}
+
+/// What the bearer of an access token learns.
+#[derive(Clone, Debug)]
+pub struct Userinfo {
+    /// The claims, with `sub`.
+    pub claims: Map<String, Value>,
+    /// The user, as the application names them.
+    pub user: String,
+    /// The client that the token was given to.
+    pub client: Client,
 }
 
 /// Why a bearer gets nothing (RFC 6750 3.1).
@@ -87,7 +99,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         &self,
         shown: Option<&ShownToken>,
         proof: &ShownProof,
-    ) -> Result<Map<String, Value>, BearerError> {
+    ) -> Result<Userinfo, BearerError> {
         let shown = shown.ok_or(BearerError::Missing)?;
         let token = self.verify_access_token(shown.token.expose()).await?.ok_or(BearerError::InvalidToken)?;
         self.check_possession(shown, &token, proof)?;
@@ -100,8 +112,50 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(BearerError::InvalidToken);
         }
         let mut claims = released_claims(&token.grant.details, &token.scopes, "userinfo");
-        claims.insert("sub".to_owned(), json!(token.grant.user));
-        Ok(claims)
+        let client = self.store.client(&token.grant.client_id).await?.ok_or(BearerError::InvalidToken)?;
+        let subject = self.subject(&client, &token.grant.user).await?;
+        claims.insert("sub".to_owned(), json!(subject));
+        Ok(Userinfo { claims, user: token.grant.user, client })
+    }
+
+    /// The answer as a signed JWT, for clients that are registered so (OpenID Connect Core 5.3.2).
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub async fn sign_userinfo(&self, userinfo: &Userinfo) -> Result<Option<Secret<String>>, StoreError> {
+        let Some(algorithm) = userinfo.client.metadata.userinfo_signed_response_alg else { return Ok(None) };
+        let mut claims = Value::Object(userinfo.claims.clone());
+        claims["iss"] = json!(self.settings.issuer());
+        claims["aud"] = json!(userinfo.client.client_id);
+        Ok(Some(self.key_ring().await?.sign(algorithm, "JWT", &claims)))
+    }
+
+    /// How a client knows a user (OpenID Connect Core 8).
+    pub(crate) async fn subject(&self, client: &Client, user: &str) -> Result<String, StoreError> {
+        if client.metadata.subject_type == SubjectType::Public {
+            return Ok(user.to_owned());
+        }
+        let salt = self.pairwise_salt().await?;
+        let sector = client.metadata.redirect_uris.first().and_then(RedirectUri::host).unwrap_or_default();
+        let salt = Sha256Hash::of(salt.expose());
+        Ok(Sha256Hash::of(format!("{}\n{sector}\n{user}", salt.as_str())).as_str().to_owned())
+    }
+
+    /// One secret for all clients, made when it is first needed; whoever lacks it cannot find a user by trying.
+    async fn pairwise_salt(&self) -> Result<Secret<Vec<u8>>, StoreError> {
+        const PLACE: Place<'static> =
+            Place { table: "issuer_pairwise_salt", column: "sealed_salt", key: &["salt"] };
+        let stored = match self.store.pairwise_salt().await? {
+            Some(stored) => stored,
+            None => {
+                let salt = random_token(&self.randomness);
+                let sealed = self.keyring.seal(PLACE, salt.expose().as_bytes(), &self.randomness);
+                self.store.put_pairwise_salt(&sealed).await?;
+                // Another process may have been first.
+                self.store.pairwise_salt().await?.unwrap_or(sealed)
+            }
+        };
+        self.keyring.open(PLACE, &stored).map_err(|error| StoreError(Box::new(error)))
     }
 
     /// RFC 9449 7.1 and 7.2: a bound token needs a proof of its key and is never taken as a bearer token.

@@ -80,3 +80,16 @@ CREATE TABLE issuer_browser_sessions (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX issuer_browser_sessions_expiry ON issuer_browser_sessions (expires_at);
+
+CREATE TABLE issuer_pushed_requests (
+    request_hash TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    request TEXT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+-- One row: the sealed salt of pairwise subjects.
+CREATE TABLE issuer_pairwise_salt (
+    salt_name TEXT PRIMARY KEY,
+    sealed_salt BYTEA NOT NULL
+);

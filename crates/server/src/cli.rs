@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod config;
 mod connection;
+mod issuer;
 mod key;
 mod output;
 mod providers;
@@ -52,6 +53,12 @@ enum Command {
     /// Make, list or revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Register clients of the issuer.
+    #[command(subcommand)]
+    Client(issuer::ClientCommand),
+    /// Look after the issuer.
+    #[command(subcommand)]
+    Issuer(issuer::IssuerCommand),
     /// Show connections.
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
@@ -85,6 +92,8 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Check { config, output } => check::run(&config, &output).await,
         Command::Config(command) => config::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Client(command) => issuer::run_client(command).await,
+        Command::Issuer(command) => issuer::run(command).await,
         Command::Connection(command) => connection::run(command).await,
         Command::Providers(command) => providers::run(command),
     }

@@ -1,15 +1,21 @@
 //! The issuer with this server's storage, clock and randomness; its settings; and what it offers a demonstration.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod rules;
+
+use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
+use handfast_broker::ApiKeyScope;
 use handfast_issuer::{ClientMetadata, ClientProfile, IssuerSettings, RedirectUri, ScopeDescription};
 use handfast_protocol::{Keyring, Secret, Sha256Hash, random_token};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+pub(crate) use rules::{IssuerRules, UserinfoClient};
+
 use crate::{
+    app::App,
     config::Config,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
@@ -23,6 +29,7 @@ pub(crate) type Issuer = handfast_issuer::Issuer<Storage, SystemClock, SystemRan
 #[serde(deny_unknown_fields)]
 pub(crate) struct IssuerConfig {
     login_url: Option<String>,
+    /// What the pages call the operator's product.
     name: Option<String>,
     access_token_lifetime: Option<u64>,
     refresh_token_lifetime: Option<u64>,
@@ -33,6 +40,7 @@ pub(crate) struct IssuerConfig {
     resources: Vec<String>,
     userinfo_url: Option<String>,
     cross_origin_opener_policy: Option<String>,
+    legacy_clients: Option<bool>,
     #[serde(default, deserialize_with = "secret")]
     initial_access_token: Option<Secret<String>>,
     /// Scopes of the operator's API, each with a sentence for the consent page.
@@ -42,15 +50,6 @@ pub(crate) struct IssuerConfig {
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
-}
-
-/// What the operator decided about the issuer's HTTP side.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct IssuerRules {
-    /// The Cross-Origin-Opener-Policy of the issuer's pages; none unless the operator wants one.
-    pub(crate) opener_policy: Option<HeaderValue>,
-    /// The hash of the token that lets clients register themselves (RFC 7591 3).
-    pub(crate) initial_access_token: Option<Sha256Hash>,
 }
 
 /// The variables by which the environment sets the same.
@@ -66,6 +65,7 @@ pub(crate) const VARIABLES: &[&str] = &[
     "HANDFAST_ISSUER_USERINFO_URL",
     "HANDFAST_ISSUER_CROSS_ORIGIN_OPENER_POLICY",
     "HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN",
+    "HANDFAST_ISSUER_LEGACY_CLIENTS",
 ];
 
 impl IssuerConfig {
@@ -91,6 +91,12 @@ impl IssuerConfig {
         self.userinfo_url = variable("HANDFAST_ISSUER_USERINFO_URL").or(self.userinfo_url);
         self.cross_origin_opener_policy =
             variable("HANDFAST_ISSUER_CROSS_ORIGIN_OPENER_POLICY").or(self.cross_origin_opener_policy);
+        self.legacy_clients = match variable("HANDFAST_ISSUER_LEGACY_CLIENTS").as_deref() {
+            None => self.legacy_clients,
+            Some("true" | "1") => Some(true),
+            Some("false" | "0") => Some(false),
+            Some(other) => bail!("HANDFAST_ISSUER_LEGACY_CLIENTS: {other:?} is neither true nor false"),
+        };
         self.initial_access_token =
             variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN").map(Secret::new).or(self.initial_access_token);
         Ok(self)
@@ -128,11 +134,17 @@ impl IssuerConfig {
     }
 
     /// The rules that the HTTP side keeps by itself.
-    pub(crate) fn rules(&self) -> anyhow::Result<IssuerRules> {
+    pub(crate) fn rules(&self, demo: bool) -> anyhow::Result<IssuerRules> {
         let token = self.initial_access_token.as_ref();
         Ok(IssuerRules {
             opener_policy: self.opener_policy()?,
             initial_access_token: token.map(|token| Sha256Hash::of(token.expose())),
+            legacy_clients: self.legacy_clients.unwrap_or(demo),
+            introspections: Arc::default(),
+            userinfo_client: match self.userinfo_url {
+                Some(_) => UserinfoClient::new()?,
+                None => UserinfoClient::default(),
+            },
         })
     }
 
@@ -157,6 +169,13 @@ fn parse_url(setting: &str, text: &str) -> anyhow::Result<Url> {
     Ok(url)
 }
 
+/// The example applications of a demonstration: id, name and the secret that everybody knows.
+const EXAMPLES: [(&str, &str, &str); 2] =
+    [("client1", "Client 1 App", "secret1"), ("client2", "Client 2 App", "secret2")];
+
+/// How often what has expired is forgotten.
+const FORGET_EVERY: Duration = Duration::from_mins(10);
+
 /// Puts the issuer together where it is turned on. Its keys are made ready beside the first requests.
 pub(crate) async fn start(
     config: &Config,
@@ -176,7 +195,39 @@ pub(crate) async fn start(
             tracing::error!(%error, "the issuer's signing keys are not ready");
         }
     });
+    let keeper = Arc::downgrade(&issuer);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(FORGET_EVERY);
+        loop {
+            ticks.tick().await;
+            let Some(issuer) = keeper.upgrade() else { return };
+            if let Err(error) = issuer.forget_expired().await {
+                tracing::warn!(%error, "what has expired could not be forgotten");
+            }
+        }
+    });
     Ok(Some(issuer))
+}
+
+/// Makes the operator's application its first API key, where nobody has one yet, and says what a demonstration has
+/// ready.
+pub(crate) async fn introduce(app: &App, config: &Config, has_api_key: bool) -> anyhow::Result<()> {
+    if app.issuer().is_none() {
+        return Ok(());
+    }
+    // Whoever started the server may have closed its output after the first line; that is no reason to stop.
+    let mut output = std::io::stdout();
+    if !has_api_key {
+        let scopes = ApiKeyScope::ALL.to_vec();
+        let (_, key) = app.broker().create_api_key("first start", scopes, None, None).await?;
+        let _ = writeln!(output, "API Key: {}", key.expose());
+    }
+    if config.demo {
+        for (client_id, name, secret) in EXAMPLES {
+            let _ = writeln!(output, "{name}\nClient ID: {client_id}\nClient Secret: {secret}");
+        }
+    }
+    Ok(())
 }
 
 /// Registers the demonstration's own client, anew at every start since the address may have changed, and gives its
@@ -193,11 +244,9 @@ pub(crate) async fn register_demo_client(
     Ok((CLIENT_ID, secret))
 }
 
-/// The two example applications of a demonstration, whose secrets everybody knows.
+/// Registers the example applications.
 async fn register_example_clients(issuer: &Issuer) -> anyhow::Result<()> {
-    for (client_id, name, secret) in
-        [("client1", "Client 1 App", "secret1"), ("client2", "Client 2 App", "secret2")]
-    {
+    for (client_id, name, secret) in EXAMPLES {
         let addresses = [
             "http://localhost:8000/authorized",
             "http://localhost:8080/callback",

@@ -31,7 +31,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!(name, "the environment holds a variable that begins like a setting but is none");
     }
     let storage = open_storage(&config).await?.claimed()?;
-    if config.exposure() == Exposure::Public && !has_api_key(&config, &storage).await? {
+    let has_key = has_api_key(&config, &storage).await?;
+    if config.exposure() == Exposure::Public && !has_key {
         bail!(
             "the server would be reachable from other machines, so it needs an API key: make one with \
              `handfast key create --local`, or set HANDFAST_API_KEY_FILE or HANDFAST_API_KEY"
@@ -54,6 +55,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     // The first line of output: programs that start the server read the address from it.
     let own_url = config::own_url(listening_on);
     writeln!(io::stdout(), "handfast is listening on {}", own_url.as_str().trim_end_matches('/'))?;
+    issuer::introduce(&app, &config, has_key).await?;
     if public_url != own_url {
         tracing::info!(%public_url, "browsers reach the server there");
     }
@@ -89,7 +91,7 @@ pub(crate) async fn assemble(config: &Config, public_url: &Url, storage: Storage
     let broker = Broker::new(storage.clone(), catalog.into(), keyring, policy, adapters);
     let mut parts = Parts::new(config, storage, broker);
     parts.issuer = issuer;
-    parts.issuer_rules = config.issuer.rules()?;
+    parts.issuer_rules = config.issuer.rules(config.demo)?;
     Ok(App::new(parts))
 }
 

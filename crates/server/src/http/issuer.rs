@@ -1,5 +1,6 @@
 //! The issuer's routes. Where the issuer is not turned on, every one of them answers 404.
 
+mod account;
 mod api;
 mod pages;
 mod protocol;
@@ -25,6 +26,7 @@ const MAX_BODY: usize = 64 * 1024;
 pub(super) fn routes(app: &App) -> Router<App> {
     let authorize = get(pages::authorize).post(pages::authorize_by_post);
     let token = post(protocol::token).options(protocol::preflight);
+    let revoke = post(protocol::revoke).options(protocol::preflight);
     let userinfo = get(protocol::userinfo).post(protocol::userinfo).options(protocol::preflight);
     let metadata = get(protocol::metadata).options(protocol::preflight);
     Router::new()
@@ -43,6 +45,19 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/auth/consent/{id}", get(pages::consent).post(pages::answer_consent))
         .route("/oauth/authorize", authorize)
         .route("/oauth/token", token)
+        .route("/oauth/api/me", get(protocol::me))
+        .route("/oauth2/revoke", revoke.clone())
+        .route("/oauth", get(account::home))
+        .route("/oauth/register", get(account::registration).post(account::register))
+        .route("/oauth/applications", get(account::applications))
+        .route("/oauth/applications/{client_id}", get(account::application).post(account::change_application))
+        .route("/auth/applications", get(account::authorized).post(account::withdraw))
+        .route("/auth/oauth2/logout", get(account::log_out).post(account::log_out))
+        .route("/auth/oauth2/introspect", post(protocol::introspect))
+        .route("/auth/oauth2/revoke", revoke)
+        .route("/auth/oauth2/par", post(protocol::push))
+        .route("/api/introspect", post(api::introspect))
+        .route("/api/keys/rotate", post(api::rotate_keys))
         .route("/api/auth_session/{id}", get(api::login_session))
         .route("/api/auth_session/{id}/approve", post(api::approve))
         .route("/api/auth_session/{id}/deny", post(api::deny))

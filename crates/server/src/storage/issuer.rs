@@ -1,8 +1,11 @@
 //! The issuer's ports, kept in the database.
 
+use std::time::Duration;
+
 use handfast_issuer::{
-    Approval, AuthorizationCode, BrowserSession, Client, ClientStore, Conclusion, Consent, Grant, GrantStore,
-    KeyStore, LoginSession, LoginSessionStore, RefreshToken, SigningAlgorithm, StoreError, StoredKey,
+    Approval, AuthorizationCode, AuthorizationRequest, BrowserSession, Client, ClientStore, Conclusion,
+    Consent, Grant, GrantStore, KeyStore, LoginSession, LoginSessionStore, PushedRequest, RefreshToken,
+    SigningAlgorithm, StoreError, StoredKey,
 };
 use handfast_protocol::{CodeChallenge, Scopes, Sealed, Sha256Hash, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,6 +35,20 @@ struct KeyRow {
 }
 
 impl KeyStore for Storage {
+    async fn pairwise_salt(&self) -> Result<Option<Sealed>, StoreError> {
+        const SQL: &str = "SELECT sealed_salt FROM issuer_pairwise_salt WHERE salt_name = 'salt'";
+        let row: Option<(Vec<u8>,)> =
+            on_either!(self, pool => sqlx::query_as(SQL).fetch_optional(pool).await).map_err(failed)?;
+        Ok(row.map(|(sealed,)| Sealed::from_stored(sealed)))
+    }
+
+    async fn put_pairwise_salt(&self, salt: &Sealed) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO issuer_pairwise_salt (salt_name, sealed_salt) VALUES ('salt', $1) \
+                           ON CONFLICT DO NOTHING";
+        on_either!(self, pool => sqlx::query(SQL).bind(salt.as_bytes()).execute(pool).await.map(drop))
+            .map_err(failed)
+    }
+
     async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
         const SQL: &str = "SELECT key_id, algorithm, sealed_private_key, created_at, retired_at FROM issuer_keys \
                            ORDER BY created_at DESC, key_id";
@@ -280,6 +297,39 @@ impl LoginSessionStore for Storage {
         rows.map(|rows| rows == 1).map_err(failed)
     }
 
+    async fn put_pushed_request(&self, pushed: &PushedRequest) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO issuer_pushed_requests (request_hash, client_id, request, expires_at) \
+                           VALUES ($1, $2, $3, $4)";
+        let request = to_json(&pushed.request)?;
+        on_either!(self, pool => sqlx::query(SQL)
+            .bind(pushed.hash.as_str())
+            .bind(&pushed.request.client_id)
+            .bind(request)
+            .bind(pushed.expires_at.as_millis())
+            .execute(pool)
+            .await
+            .map(drop))
+        .map_err(failed)
+    }
+
+    async fn take_pushed_request(
+        &self,
+        hash: &Sha256Hash,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<AuthorizationRequest>, StoreError> {
+        const SQL: &str = "DELETE FROM issuer_pushed_requests \
+                           WHERE request_hash = $1 AND client_id = $2 AND expires_at > $3 RETURNING request";
+        let row: Option<(String,)> = on_either!(self, pool => sqlx::query_as(SQL)
+            .bind(hash.as_str())
+            .bind(client_id)
+            .bind(now.as_millis())
+            .fetch_optional(pool)
+            .await)
+        .map_err(failed)?;
+        row.map(|(request,)| from_json(&request)).transpose()
+    }
+
     async fn end_login_session(&self, id_hash: &Sha256Hash, now: Timestamp) -> Result<bool, StoreError> {
         let rows = on_either!(self, pool => sqlx::query(END_LOGIN_SESSION)
             .bind(now.as_millis())
@@ -376,6 +426,20 @@ macro_rules! insert_grant {
     };
 }
 
+/// Inserts one browser session on `$executor`.
+macro_rules! insert_browser_session {
+    ($executor:expr, $session:expr, $approval:expr) => {
+        sqlx::query("INSERT INTO issuer_browser_sessions (id_hash, sid, approval, expires_at) VALUES ($1, $2, $3, $4)")
+            .bind($session.id_hash.as_str())
+            .bind(&$session.sid)
+            .bind($approval)
+            .bind($session.expires_at.as_millis())
+            .execute($executor)
+            .await
+            .map_err(failed)
+    };
+}
+
 /// Inserts one refresh token on `$executor`.
 macro_rules! insert_refresh_token {
     ($executor:expr, $token:expr) => {
@@ -444,16 +508,7 @@ impl GrantStore for Storage {
                 .map_err(failed)?;
             }
             if let (Some(session), Some(approval)) = (browser_session, approval) {
-                sqlx::query(
-                    "INSERT INTO issuer_browser_sessions (id_hash, sid, approval, expires_at) VALUES ($1, $2, $3, $4)",
-                )
-                .bind(session.id_hash.as_str())
-                .bind(&session.sid)
-                .bind(approval)
-                .bind(session.expires_at.as_millis())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+                insert_browser_session!(&mut *transaction, session, approval)?;
             }
             transaction.commit().await.map_err(failed)?;
             Ok(true)
@@ -601,6 +656,74 @@ impl GrantStore for Storage {
             })
         };
         row.map(read).transpose()
+    }
+
+    async fn consents_of(&self, user: &str) -> Result<Vec<Consent>, StoreError> {
+        const SQL: &str = "SELECT client_id, scopes, granted_at FROM issuer_consents WHERE user_name = $1 \
+                           ORDER BY granted_at DESC, client_id";
+        let rows: Vec<(String, String, i64)> =
+            on_either!(self, pool => sqlx::query_as(SQL).bind(user).fetch_all(pool).await).map_err(failed)?;
+        let read = |(client_id, scopes, granted_at): (String, String, i64)| {
+            Ok(Consent {
+                user: user.to_owned(),
+                client_id,
+                scopes: from_json::<Scopes>(&scopes)?,
+                granted_at: Timestamp::from_millis(granted_at),
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn withdraw(&self, user: &str, client_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        on_either!(self, pool => {
+            let mut transaction = pool.begin().await.map_err(failed)?;
+            sqlx::query("DELETE FROM issuer_consents WHERE user_name = $1 AND client_id = $2")
+                .bind(user)
+                .bind(client_id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            sqlx::query(
+                "UPDATE issuer_grants SET revoked_at = $1 \
+                 WHERE user_name = $2 AND client_id = $3 AND revoked_at IS NULL",
+            )
+            .bind(now.as_millis())
+            .bind(user)
+            .bind(client_id)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+            transaction.commit().await.map_err(failed)
+        })
+    }
+
+    async fn put_browser_session(&self, session: &BrowserSession) -> Result<(), StoreError> {
+        let approval = to_json(&session.approval)?;
+        on_either!(self, pool => insert_browser_session!(pool, session, approval).map(drop))
+    }
+
+    async fn end_browser_session(&self, id_hash: &Sha256Hash) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM issuer_browser_sessions WHERE id_hash = $1";
+        on_either!(self, pool => sqlx::query(SQL).bind(id_hash.as_str()).execute(pool).await.map(drop))
+            .map_err(failed)
+    }
+
+    async fn forget_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        // A used code is kept for a day, so that its second use is recognised.
+        let day_ago = now - Duration::from_hours(24);
+        on_either!(self, pool => {
+            for (sql, before) in [
+                ("DELETE FROM issuer_login_sessions WHERE expires_at < $1", now),
+                ("DELETE FROM issuer_pushed_requests WHERE expires_at < $1", now),
+                ("DELETE FROM issuer_browser_sessions WHERE expires_at < $1", now),
+                ("DELETE FROM issuer_codes WHERE expires_at < $1", day_ago),
+                ("DELETE FROM issuer_refresh_tokens WHERE expires_at < $1", now),
+                ("DELETE FROM issuer_grants WHERE expires_at < $1", day_ago),
+            ] {
+                sqlx::query(sql).bind(before.as_millis()).execute(pool).await.map_err(failed)?;
+            }
+            Ok(())
+        })
     }
 
     async fn browser_session(

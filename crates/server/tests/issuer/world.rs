@@ -113,6 +113,13 @@ pub(crate) struct Registered {
 }
 
 impl Server {
+    /// Runs a command against this server, with its API key.
+    pub(crate) fn command_with_key(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = crate::support::handfast(&self.data_dir());
+        command.args(arguments).env("HANDFAST_HOST", &self.address).env("HANDFAST_API_KEY", API_KEY);
+        command.output().expect("the binary was built")
+    }
+
     /// A request of the operator's application.
     pub(crate) fn api(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).header("x-api-key", API_KEY)

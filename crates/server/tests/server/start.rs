@@ -148,3 +148,12 @@ async fn the_demonstration_is_ready_at_once() {
     assert_eq!(server.get("/integrations/demo").await.0, 200);
     assert_eq!(server.get("/integrations").await.1["integrations"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_demonstration_says_what_it_has_ready() {
+    let mut server = Options::new().argument("--demo").start();
+    assert!(server.next_line().starts_with("API Key: hf_"));
+    assert_eq!(server.next_line(), "Client 1 App\n");
+    assert_eq!(server.next_line(), "Client ID: client1\n");
+    assert_eq!(server.next_line(), "Client Secret: secret1\n");
+}

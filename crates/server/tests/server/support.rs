@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Server {
     folder: Arc<TempDir>,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    output: BufReader<ChildStdout>,
 }
 
 /// How a server is to be started.
@@ -96,10 +97,10 @@ impl Options {
             }
         });
         let mut first_line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        stdout.read_line(&mut first_line).expect("its output is text");
+        let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
+        output.read_line(&mut first_line).expect("its output is text");
         let mut server =
-            Server { child, address: String::new(), folder: self.folder, log, reader: Some(reader) };
+            Server { child, address: String::new(), folder: self.folder, log, reader: Some(reader), output };
         let Some((_, address)) = first_line.trim_end().split_once("listening on ") else {
             server.stop();
             panic!("the server did not start: {}", server.log());
@@ -185,6 +186,13 @@ impl Server {
     pub(crate) fn terminate(&self) {
         let status = Command::new("kill").arg(self.child.id().to_string()).status();
         assert!(status.is_ok_and(|status| status.success()), "the server could not be told to end");
+    }
+
+    /// The next line that it prints; empty when it has ended.
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("its output is text");
+        line
     }
 
     /// Waits until it has ended by itself.

@@ -4,21 +4,56 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use handfast_broker::ApiKeyScope;
 use handfast_issuer::{
     Approval, ApprovalError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Denial,
-    GrantType, NewClientError, RedirectUri, ResponseMode,
+    GrantType, NewClientError, Params, RedirectUri, ResponseMode,
 };
-use handfast_protocol::{Clock, OAuthErrorCode, Scopes, Secret, Timestamp};
+use handfast_protocol::{Clock, MAX_JWT_LEN, OAuthErrorCode, Scopes, Secret, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{issuer, storage_failed};
 use crate::{app::App, http::caller::Caller, system::SystemClock};
+
+/// The published client asks without a key and learns one bit; with the key, the whole answer (RFC 7662 2.2).
+pub(super) async fn introspect(State(app): State<App>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let shows_key =
+        parts.headers.contains_key("x-api-key") || parts.headers.contains_key(header::AUTHORIZATION);
+    if shows_key {
+        if let Err(refused) = Backend::from_request_parts(&mut parts, &app).await {
+            return refused;
+        }
+    }
+    let Ok(body) = axum::body::to_bytes(body, MAX_JWT_LEN * 2).await else {
+        return bad_request("the form is too long");
+    };
+    let params = Params::parse(&body);
+    let Some(token) = params.value("token") else { return bad_request("the form must hold token") };
+    match issuer(&app).introspect_any(token).await {
+        Ok(whole) if shows_key => Json(whole).into_response(),
+        // Who checks good tokens is never slowed down; who guesses is.
+        Ok(whole) if whole["active"] == json!(false) && !app.issuer_rules().introspections.admit() => answer(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many unknown tokens without an API key; send X-API-KEY",
+        ),
+        Ok(whole) => Json(json!({"active": whole["active"]})).into_response(),
+        Err(error) => storage_failed(&error).into_response(),
+    }
+}
+
+/// Replaces the signing keys; retired ones stay published while tokens signed with them live.
+pub(super) async fn rotate_keys(State(app): State<App>, _: Backend) -> Response {
+    match issuer(&app).rotate_keys().await {
+        Ok(()) => Json(json!({"rotated": true})).into_response(),
+        Err(error) => storage_failed(&error).into_response(),
+    }
+}
 
 /// The operator's application, which shows the API key as `X-API-KEY` or as everywhere else.
 pub(super) struct Backend;
@@ -35,9 +70,15 @@ impl FromRequestParts<App> for Backend {
         } else if !parts.headers.contains_key(header::AUTHORIZATION) && comes_from_a_page(&parts.headers) {
             return Err(answer(StatusCode::FORBIDDEN, "web pages may not call this address"));
         }
+        let shows_key =
+            parts.headers.contains_key(header::AUTHORIZATION) || parts.extensions.get::<Caller>().is_some();
+        // Where an application has a login URL, the first start made it a key.
+        if !shows_key && issuer(app).settings().login_url.is_some() {
+            return Err(answer(StatusCode::UNAUTHORIZED, "an API key is needed: send it as X-API-KEY"));
+        }
         let caller = Caller::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
         let scope = match parts.uri.path() {
-            "/api/app" => ApiKeyScope::ClientsWrite,
+            "/api/app" | "/api/keys/rotate" => ApiKeyScope::ClientsWrite,
             _ => ApiKeyScope::LoginSessionsWrite,
         };
         caller.require(scope).map(|()| Self).map_err(IntoResponse::into_response)
@@ -234,5 +275,5 @@ fn bad_request(text: &str) -> Response {
 }
 
 fn answer(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({"error": message}))).into_response()
+    (status, Json(json!({"error": message, "detail": message}))).into_response()
 }

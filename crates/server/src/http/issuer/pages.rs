@@ -48,7 +48,7 @@ async fn begin(app: &App, headers: &HeaderMap, params: &Params) -> Response {
 }
 
 /// The application's login URL with the login session as `token`, or the demo's own page.
-fn login_location(app: &App, id: &Secret<String>) -> String {
+pub(super) fn login_location(app: &App, id: &Secret<String>) -> String {
     let settings = issuer(app).settings();
     match &settings.login_url {
         Some(login_url) => {

@@ -7,7 +7,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use handfast_issuer::{BearerError, Credentials, Params, ShownProof, ShownToken, TokenError};
+use handfast_issuer::{
+    BearerError, Credentials, Params, ShownProof, ShownToken, TokenError, Userinfo, VerifiedAccessToken,
+};
 use handfast_protocol::{OAuthErrorCode, Secret, SigningAlgorithm};
 use serde_json::{Value, json};
 
@@ -74,9 +76,109 @@ pub(super) async fn userinfo(
     let token = shown_token(&headers).or_else(|| (method == Method::POST).then(in_form).flatten());
     let proof = shown_proof(&method, &uri, &headers);
     with_cors(match issuer(&app).userinfo(token.as_ref(), &proof).await {
-        Ok(claims) => no_store(Json(Value::Object(claims))),
+        Ok(userinfo) => answer_userinfo(&app, userinfo, token.as_ref()).await,
         Err(error) => bearer_error(&error),
     })
+}
+
+/// The operator's application may answer itself; a client may be registered for a signed answer.
+async fn answer_userinfo(app: &App, mut userinfo: Userinfo, token: Option<&ShownToken>) -> Response {
+    if let Some(url) = &issuer(app).settings().userinfo_url {
+        match app
+            .issuer_rules()
+            .userinfo_client
+            .ask(url, &userinfo.user, token.map_or("", |shown| shown.token.expose()))
+            .await
+        {
+            Ok(mut claims) => {
+                // The subject stays ours: a pairwise one must not be replaced by the user's own name.
+                claims.insert("sub".to_owned(), userinfo.claims["sub"].clone());
+                userinfo.claims = claims;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "the application's userinfo did not answer"
+                );
+                let answer = json!({"error": OAuthErrorCode::TemporarilyUnavailable.as_str()});
+                return no_store((StatusCode::BAD_GATEWAY, Json(answer)));
+            }
+        }
+    }
+    match issuer(app).sign_userinfo(&userinfo).await {
+        Ok(Some(jwt)) => no_store(([(header::CONTENT_TYPE, "application/jwt")], jwt.into_exposed())),
+        Ok(None) => no_store(Json(Value::Object(userinfo.claims))),
+        Err(error) => storage_failed(&error).into_response(),
+    }
+}
+
+/// The published spelling of the small OAuth 2 server.
+pub(super) async fn me(State(app): State<App>, headers: HeaderMap) -> Response {
+    let token = match bearer(&headers) {
+        Some(token) => issuer(&app).verify_access_token(token).await.map_err(BearerError::Store),
+        None => Err(BearerError::Missing),
+    };
+    // A token that is bound to a key is no bearer token (RFC 9449 7.2).
+    let unbound = |token: &VerifiedAccessToken| !token.claims.contains_key("cnf");
+    match token.and_then(|token| token.filter(unbound).ok_or(BearerError::InvalidToken)) {
+        Ok(token) => no_store(Json(json!({"username": token.grant.user}))),
+        Err(error) => bearer_error(&error),
+    }
+}
+
+pub(super) async fn introspect(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answer = match read_form(&headers, &body) {
+        Ok(params) => issuer(&app).introspect(&params, &credentials(&method, &uri, &headers)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => no_store(Json(answer)),
+        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
+    }
+}
+
+pub(super) async fn revoke(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answer = match read_form(&headers, &body) {
+        Ok(params) => issuer(&app).revoke(&params, &credentials(&method, &uri, &headers)).await,
+        Err(error) => Err(error),
+    };
+    with_cors(match answer {
+        Ok(()) => no_store(StatusCode::OK),
+        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
+    })
+}
+
+/// RFC 9126 2.
+pub(super) async fn push(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answer = match read_form(&headers, &body) {
+        Ok(params) => issuer(&app).push_request(&params, &credentials(&method, &uri, &headers)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok((request_uri, lifetime)) => {
+            let answer = json!({"request_uri": request_uri.expose(), "expires_in": lifetime.as_secs()});
+            no_store((StatusCode::CREATED, Json(answer)))
+        }
+        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
+    }
 }
 
 /// RFC 6749 3.2: parameters travel in a form.

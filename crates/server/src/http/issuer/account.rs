@@ -1,0 +1,399 @@
+//! Pages for people about themselves: what they allowed, the applications they registered, logging out. The routes
+//! and form fields of the small OAuth 2 server keep their published spelling here.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use handfast_issuer::{
+    AccountError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Logout, NewClientError,
+    Params, RedirectUri, SignedIn, StoreError,
+};
+use handfast_protocol::Secret;
+use maud::{Markup, html};
+
+use super::{Cookies, issuer, pages, redirect, storage_failed};
+use crate::{
+    app::App,
+    http::page::{FormAction, Page},
+};
+
+const REGISTER: &str = "/oauth/register";
+const APPLICATIONS: &str = "/oauth/applications";
+const AUTHORIZED: &str = "/auth/applications";
+
+/// Where one begins.
+pub(super) async fn home(State(app): State<App>) -> Page {
+    let name = &issuer(&app).settings().name;
+    let body = html! {
+        h1 { "Build with " (name) }
+        p { "Register an application, and people can log in to it with their " (name) " account." }
+        p { a.button href=(REGISTER) { "Register an application" } }
+        p { a.button.quiet href=(APPLICATIONS) { "Your applications" } }
+        p { a.button.quiet href=(AUTHORIZED) { "Applications you allowed" } }
+    };
+    Page::new(format!("Build with {name}"), body)
+}
+
+/// Answers with `page` for who is logged in; sends everyone else to log in first.
+async fn with_user(
+    app: &App,
+    headers: &HeaderMap,
+    path: &str,
+    page: impl AsyncFnOnce(SignedIn) -> Result<Page, StoreError>,
+) -> Response {
+    let cookies = Cookies::new(app, headers);
+    let answer = async {
+        if let Some(user) = issuer(app).signed_in(cookies.of_browser_session().as_ref()).await? {
+            return Ok(page(user).await?.into_response());
+        }
+        let (id, cookie) = issuer(app).begin_page_login(path).await?;
+        let mut response = redirect(&pages::login_location(app, &id));
+        cookies.set_login_session(&mut response, &cookie);
+        Ok(response)
+    };
+    answer.await.unwrap_or_else(|error: StoreError| storage_failed(&error).into_response())
+}
+
+pub(super) async fn authorized(State(app): State<App>, headers: HeaderMap) -> Response {
+    with_user(&app, &headers, AUTHORIZED, async |user| {
+        let applications = issuer(&app).authorized_applications(&user.user).await?;
+        let settings = issuer(&app).settings();
+        let body = html! {
+            h1 { "Applications you allowed" }
+            p { "You are logged in as " strong { (user.name) } "." }
+            @if applications.is_empty() {
+                p.soft { "There is none." }
+            }
+            @for application in &applications {
+                h2 { (application.client.name) }
+                ul.scopes {
+                    @for scope in application.scopes.iter() {
+                        li { (settings.describe_scope(scope)) }
+                    }
+                }
+                form method="post" {
+                    (csrf(&user))
+                    input type="hidden" name="client_id" value=(application.client.client_id);
+                    button.quiet { "Take access away from " (application.client.name) }
+                }
+            }
+        };
+        Ok(Page::new("Applications you allowed", body).form_action(FormAction::SelfOnly))
+    })
+    .await
+}
+
+pub(super) async fn withdraw(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    acted(&app, &headers, &form, AUTHORIZED, async |user| {
+        let client_id = form.value("client_id").unwrap_or_default();
+        Ok(issuer(&app).withdraw(&user.user, client_id).await?)
+    })
+    .await
+}
+
+/// Does what a form of ours asks for, and goes back to `path`.
+async fn acted(
+    app: &App,
+    headers: &HeaderMap,
+    form: &Params,
+    path: &str,
+    act: impl AsyncFnOnce(SignedIn) -> Result<(), AccountError>,
+) -> Response {
+    match signed_in_form(app, headers, form).await {
+        Ok(user) => match act(user).await {
+            Ok(()) => redirect(&issuer(app).settings().endpoint(path)),
+            Err(error) => refused(&error),
+        },
+        Err(error) => refused(&error),
+    }
+}
+
+async fn signed_in_form(app: &App, headers: &HeaderMap, form: &Params) -> Result<SignedIn, AccountError> {
+    let cookie = Cookies::new(app, headers).of_browser_session();
+    issuer(app).signed_in_form(cookie.as_ref(), form.value("csrf_token").unwrap_or_default()).await
+}
+
+fn refused(error: &AccountError) -> Response {
+    let status = match error {
+        AccountError::Forged => StatusCode::FORBIDDEN,
+        AccountError::Unknown => StatusCode::NOT_FOUND,
+        AccountError::Refused(_) => StatusCode::BAD_REQUEST,
+        AccountError::Store(error) => return storage_failed(error).into_response(),
+    };
+    let body = html! {
+        h1 { "That did not work" }
+        p { (error.to_string()) }
+    };
+    Page::new("That did not work", body).status(status).into_response()
+}
+
+fn csrf(user: &SignedIn) -> Markup {
+    html! { input type="hidden" name="csrf_token" value=(user.csrf_token.expose()); }
+}
+
+/// The registration form. A demonstration registers for everyone, as its endpoint for programs does.
+pub(super) async fn registration(State(app): State<App>, headers: HeaderMap) -> Response {
+    let settings = issuer(&app).settings();
+    let page = async |user: Option<SignedIn>| {
+        let body = html! {
+            h1 { "Register an application" }
+            form method="post" {
+                @if let Some(user) = &user {
+                    (csrf(user))
+                }
+                (fields(&app, None))
+                button { "Register" }
+            }
+        };
+        Page::new("Register an application", body).form_action(FormAction::SelfOnly)
+    };
+    if settings.demo {
+        let cookie = Cookies::new(&app, &headers).of_browser_session();
+        return match issuer(&app).signed_in(cookie.as_ref()).await {
+            Ok(user) => page(user).await.into_response(),
+            Err(error) => storage_failed(&error).into_response(),
+        };
+    }
+    with_user(&app, &headers, REGISTER, async |user| Ok(page(Some(user)).await)).await
+}
+
+fn fields(app: &App, client: Option<&Client>) -> Markup {
+    let metadata = client.map(|client| &client.metadata);
+    let url = metadata
+        .and_then(|metadata| metadata.client_uri.as_ref())
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let description = metadata.and_then(|metadata| metadata.description.clone()).unwrap_or_default();
+    let callback = metadata.and_then(|metadata| metadata.redirect_uris.first());
+    let is_legacy = metadata.is_some_and(|metadata| metadata.profile == ClientProfile::LegacyConfidential);
+    html! {
+        label for="applicationName" { "Name" }
+        input type="text" id="applicationName" name="applicationName" required maxlength="100"
+            value=[client.map(|client| client.name.as_str())];
+        label for="applicationUrl" { "Home page" }
+        input type="url" id="applicationUrl" name="applicationUrl" value=(url) placeholder="https://app.example.com";
+        label for="applicationDescription" { "Description" }
+        textarea id="applicationDescription" name="applicationDescription" rows="2" maxlength="1000" { (description) }
+        label for="applicationCallbackUrl" { "Authorization callback URL" }
+        input type="url" id="applicationCallbackUrl" name="applicationCallbackUrl" required maxlength="2000"
+            value=[callback.map(RedirectUri::as_str)] placeholder="https://app.example.com/authorized";
+        p.soft { "People come back to exactly this address, letter by letter." }
+        @if app.issuer_rules().legacy_clients {
+            label {
+                input type="checkbox" name="legacy" value="true" checked[is_legacy];
+                " An older client that cannot send PKCE"
+            }
+            p.error { "Such a client cannot notice a code that was slipped to it. Tick this only if its library is too old." }
+        }
+    }
+}
+
+/// What the form says, checked.
+fn read_fields(
+    app: &App,
+    form: &Params,
+    old: Option<&Client>,
+) -> Result<(String, ClientMetadata), NewClientError> {
+    let callback = form.value("applicationCallbackUrl").ok_or(NewClientError::NoRedirectUri)?;
+    let home_page = form.value("applicationUrl").map(url::Url::parse).transpose();
+    let home_page = home_page.map_err(|_| NewClientError::Metadata("the home page must be an address"))?;
+    let web = home_page.as_ref().is_none_or(|url| matches!(url.scheme(), "http" | "https"));
+    if !web || form.value("applicationDescription").is_some_and(|text| text.chars().count() > 1000) {
+        return Err(NewClientError::Metadata(
+            "the home page must be http or https, the description 1000 characters",
+        ));
+    }
+    let legacy = app.issuer_rules().legacy_clients && form.value("legacy") == Some("true");
+    let kept = old.map(|client| client.metadata.clone()).unwrap_or_default();
+    let profile = if legacy { ClientProfile::LegacyConfidential } else { ClientProfile::Standard };
+    let metadata = ClientMetadata {
+        redirect_uris: vec![RedirectUri::try_from(callback.to_owned())?],
+        token_endpoint_auth_method: ClientAuthenticationMethod::ClientSecretBasic,
+        client_uri: home_page,
+        description: form.value("applicationDescription").map(str::to_owned),
+        profile,
+        ..kept
+    };
+    Ok((form.value("applicationName").unwrap_or_default().to_owned(), metadata))
+}
+
+pub(super) async fn register(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = Params::parse(&body);
+    let owner = match signed_in_form(&app, &headers, &form).await {
+        Ok(user) => user.user,
+        Err(AccountError::Forged) if issuer(&app).settings().demo => "demo".to_owned(),
+        Err(error) => return refused(&error),
+    };
+    let registered = async {
+        let (name, metadata) = read_fields(&app, &form, None)?;
+        issuer(&app).register(&owner, &name, metadata).await
+    };
+    match registered.await {
+        Ok((client, secret)) => {
+            show_secret("Your application is registered", &client, secret.as_ref()).into_response()
+        }
+        Err(error) => refused(&error.into()),
+    }
+}
+
+fn show_secret(title: &str, client: &Client, secret: Option<&Secret<String>>) -> Page {
+    let body = html! {
+        h1 { (title) }
+        dl {
+            dt { "Name" }
+            dd { (client.name) }
+            dt { "Client ID" }
+            dd { code id="client_id" { (client.client_id) } }
+            @if let Some(secret) = secret {
+                dt { "Client secret" }
+                dd { code id="client_secret" { (secret.expose()) } }
+            }
+        }
+        @if secret.is_some() {
+            p { "Note the secret now: it is not shown again." }
+        }
+        p { a href=(APPLICATIONS) { "Your applications" } }
+    };
+    Page::new(title, body)
+}
+
+pub(super) async fn applications(State(app): State<App>, headers: HeaderMap) -> Response {
+    with_user(&app, &headers, APPLICATIONS, async |user| {
+        let own = issuer(&app).own_applications(&user.user).await?;
+        let body = html! {
+            h1 { "Your applications" }
+            p { "You are logged in as " strong { (user.name) } "." }
+            @if own.is_empty() {
+                p.soft { "There is none." }
+            } @else {
+                ul {
+                    @for client in &own {
+                        li {
+                            a href=(format!("{APPLICATIONS}/{}", client.client_id)) { (client.name) }
+                            @if client.metadata.profile == ClientProfile::LegacyConfidential {
+                                span.error { " (older client, without PKCE)" }
+                            }
+                        }
+                    }
+                }
+            }
+            p { a.button href=(REGISTER) { "Register an application" } }
+        };
+        Ok(Page::new("Your applications", body).form_action(FormAction::SelfOnly))
+    })
+    .await
+}
+
+pub(super) async fn application(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(client_id): Path<String>,
+) -> Response {
+    let path = format!("{APPLICATIONS}/{client_id}");
+    with_user(&app, &headers, &path, async |user| {
+        let client = match issuer(&app).own_application(&user.user, &client_id).await {
+            Ok(client) => client,
+            Err(AccountError::Store(error)) => return Err(error),
+            Err(error) => {
+                let body = html! { h1 { "Not found" } p { (error.to_string()) } };
+                return Ok(Page::new("Not found", body).status(StatusCode::NOT_FOUND));
+            }
+        };
+        let body = html! {
+            h1 { (client.name) }
+            dl { dt { "Client ID" } dd { code { (client.client_id) } } }
+            form method="post" {
+                (csrf(&user))
+                (fields(&app, Some(&client)))
+                button name="action" value="save" { "Save" }
+            }
+            h2 { "Client secret" }
+            form method="post" {
+                (csrf(&user))
+                button.quiet name="action" value="rotate" { "Make a new secret; the old one ends at once" }
+            }
+            h2 { "End it" }
+            form method="post" {
+                (csrf(&user))
+                button.quiet name="action" value="delete" { "Delete the application and all its access" }
+            }
+        };
+        Ok(Page::new(client.name.clone(), body).form_action(FormAction::SelfOnly))
+    })
+    .await
+}
+
+pub(super) async fn change_application(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(client_id): Path<String>,
+    body: Bytes,
+) -> Response {
+    let form = Params::parse(&body);
+    let user = match signed_in_form(&app, &headers, &form).await {
+        Ok(user) => user.user,
+        Err(error) => return refused(&error),
+    };
+    let done = async {
+        let client = issuer(&app).own_application(&user, &client_id).await?;
+        match form.value("action") {
+            Some("rotate") => {
+                let secret = issuer(&app).rotate_own_secret(&user, &client_id).await?;
+                return Ok(show_secret("The new secret", &client, secret.as_ref()).into_response());
+            }
+            Some("delete") => issuer(&app).delete_own_application(&user, &client_id).await?,
+            _ => {
+                let (name, metadata) = read_fields(&app, &form, Some(&client))?;
+                issuer(&app).edit_own_application(&user, &client_id, &name, metadata).await?;
+            }
+        }
+        Ok(redirect(&issuer(&app).settings().endpoint(APPLICATIONS)))
+    };
+    done.await.unwrap_or_else(|error: AccountError| refused(&error))
+}
+
+/// OpenID Connect RP-Initiated Logout 2: by GET or POST.
+pub(super) async fn log_out(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Response {
+    let by_form = method == Method::POST;
+    let params = Params::parse(if by_form { &body } else { query.as_deref().unwrap_or_default().as_bytes() });
+    let cookie = Cookies::new(&app, &headers).of_browser_session();
+    match issuer(&app).log_out(&params, cookie.as_ref()).await {
+        Ok(Logout::Ask(user)) => ask_about_logout(&params, &user).into_response(),
+        Ok(Logout::Done(Some(location))) => redirect(&location),
+        Ok(Logout::Done(None)) => {
+            let body = html! {
+                h1 { "You are logged out" }
+                p { "You can close this window." }
+            };
+            Page::new("You are logged out", body).into_response()
+        }
+        Err(error) => storage_failed(&error).into_response(),
+    }
+}
+
+fn ask_about_logout(params: &Params, user: &SignedIn) -> Page {
+    let body = html! {
+        h1 { "Log out?" }
+        p { "You are logged in as " strong { (user.name) } "." }
+        form method="post" {
+            (csrf(user))
+            @for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
+                @if let Some(value) = params.value(name) {
+                    input type="hidden" name=(name) value=(value);
+                }
+            }
+            button { "Log out" }
+        }
+    };
+    Page::new("Log out?", body).form_action(FormAction::Redirecting)
+}

@@ -1,0 +1,151 @@
+//! The pages for people about themselves, and the first start.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{
+    support::{Options, Server, answer},
+    world::{Browser, Page, issuer},
+};
+
+impl Server {
+    /// Opens a page that asks who one is, logs in as `user`, and answers the page.
+    pub(crate) async fn log_in_to(&self, browser: &Browser, url: &str, user: &str) -> Page {
+        let id = browser.get(url).await.answer().remove("token").expect("the login URL gets a token");
+        let (status, approved) =
+            self.approve(&id, json!({"user": user, "claims": {"name": "A. Weng"}})).await;
+        assert_eq!(status, 200, "{approved}");
+        let back = browser.get(approved["redirect_uri"].as_str().expect("it is text")).await.location();
+        assert_eq!(back.as_str(), url);
+        browser.get(url).await
+    }
+}
+
+#[tokio::test]
+async fn a_user_sees_what_they_allowed_and_takes_it_away() {
+    let server = issuer().start();
+    let client = server.client(json!({"app_name": "Reader"})).await;
+    let tokens = server.tokens(&client, &[]).await;
+    let browser = Browser::new();
+    let url = format!("{}/auth/applications", server.address);
+    let page = server.log_in_to(&browser, &url, "ada").await;
+    assert!(page.body.contains("Reader") && page.body.contains("See your email address"), "{}", page.body);
+    let other = Browser::new();
+    let others = server.log_in_to(&other, &url, "eve").await;
+    assert!(!others.body.contains("Reader"));
+    let forged = browser.post(&url, &[("csrf_token", "guess"), ("client_id", &client.id)]).await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN);
+    assert_eq!(server.userinfo(tokens["access_token"].as_str().unwrap()).await.0, 200);
+    let csrf_token = page.field("csrf_token");
+    browser.post(&url, &[("csrf_token", &csrf_token), ("client_id", &client.id)]).await.location();
+    assert!(!browser.get(&url).await.body.contains("Reader"));
+    assert_eq!(server.userinfo(tokens["access_token"].as_str().unwrap()).await.0, 401);
+    assert_eq!(server.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await.0, 400);
+}
+
+#[tokio::test]
+async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only() {
+    let server = issuer().start();
+    let (browser, other) = (Browser::new(), Browser::new());
+    let registration = format!("{}/oauth/register", server.address);
+    let page = server.log_in_to(&browser, &registration, "ada").await;
+    assert!(!page.body.contains("name=\"legacy\""), "the legacy profile is off by default");
+    let csrf_token = page.field("csrf_token");
+    let fields = |name, callback| {
+        [("csrf_token", csrf_token.as_str()), ("applicationName", name), ("applicationCallbackUrl", callback)]
+    };
+    let refused = browser.post(&registration, &fields("Mine", "http://client.example/cb")).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.body.contains("https"), "{}", refused.body);
+    let done = browser.post(&registration, &fields("Mine", "https://client.example/cb")).await;
+    assert!(done.body.contains("id=\"client_secret\""), "{}", done.body);
+    let (_, rest) = done.body.split_once("id=\"client_id\">").unwrap();
+    let client_id = rest.split('<').next().unwrap();
+    assert_eq!(browser.post(&registration, &fields("Mine", "https://client.example/cb")).await.status, 400);
+
+    let url = format!("{}/oauth/applications/{client_id}", server.address);
+    assert!(browser.get(&url).await.body.contains("value=\"https://client.example/cb\""));
+    let list = format!("{}/oauth/applications", server.address);
+    server.log_in_to(&other, &list, "eve").await;
+    assert_eq!(other.get(&url).await.status, StatusCode::NOT_FOUND);
+    let act = async |more: &[(&str, &str)]| {
+        let form = [&[("csrf_token", csrf_token.as_str())], more].concat();
+        browser.post(&url, &form).await
+    };
+    let saved = [
+        ("action", "save"),
+        ("applicationName", "Ours"),
+        ("applicationCallbackUrl", "https://client.example/2"),
+    ];
+    act(&saved).await.location();
+    assert!(browser.get(&list).await.body.contains("Ours"));
+    let rotated = act(&[("action", "rotate")]).await;
+    assert!(rotated.body.contains("id=\"client_secret\""));
+    act(&[("action", "delete")]).await.location();
+    assert_eq!(browser.get(&url).await.status, StatusCode::NOT_FOUND);
+}
+
+/// OpenID Connect RP-Initiated Logout 2 to 4.
+#[tokio::test]
+async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only() {
+    let server = Options::new().argument("--demo").start();
+    let document = json!({
+        "redirect_uris": ["https://client.example/callback?own=1"],
+        "post_logout_redirect_uris": ["https://client.example/bye"],
+    });
+    let (_, created) = server.send(Method::POST, "/auth/oauth2/register", document).await;
+    let client = crate::world::Registered {
+        id: created["client_id"].as_str().unwrap().to_owned(),
+        secret: created["client_secret"].as_str().unwrap().to_owned(),
+    };
+    let browser = Browser::new();
+    let login = browser.get(&server.authorization_url(&client, &[])).await.location();
+    let csrf_token = browser.get(login.as_str()).await.field("csrf_token");
+    let consent =
+        browser.post(login.as_str(), &[("csrf_token", &csrf_token), ("user", "ada")]).await.location();
+    let csrf_token = browser.get(consent.as_str()).await.field("csrf_token");
+    let form = [("csrf_token", csrf_token.as_str()), ("decision", "allow")];
+    let code = browser.post(consent.as_str(), &form).await.answer().remove("code").unwrap();
+    let (_, tokens) = server.redeem(&client, &code).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let logout = |more: &[(&str, &str)]| {
+        let mut url = url::Url::parse(&format!("{}/auth/oauth2/logout", server.address)).unwrap();
+        url.query_pairs_mut().extend_pairs(more);
+        url.to_string()
+    };
+    let bye = ("post_logout_redirect_uri", "https://client.example/bye");
+    // Without a hint the user is asked first.
+    let asked = browser.get(&logout(&[("client_id", &client.id), bye])).await;
+    assert_eq!(asked.status, StatusCode::OK);
+    assert!(asked.body.contains("Ada Lovelace"));
+    let elsewhere = ("post_logout_redirect_uri", "https://evil.example/");
+    let silent = [("prompt", "none"), ("scope", "openid")];
+    assert!(browser.get(&server.authorization_url(&client, &silent)).await.answer().contains_key("code"));
+    let done = browser.get(&logout(&[("id_token_hint", hint), bye, ("state", "s")])).await;
+    assert_eq!(done.location().as_str(), "https://client.example/bye?state=s");
+    assert_eq!(
+        browser.get(&server.authorization_url(&client, &silent)).await.answer()["error"],
+        "login_required"
+    );
+    assert_eq!(browser.get(&logout(&[("id_token_hint", hint), elsewhere])).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_first_start_makes_an_api_key_and_shows_it_once() {
+    let options =
+        |options: Options| options.variable("HANDFAST_ISSUER_LOGIN_URL", "https://app.example/connect");
+    let mut server = options(Options::new()).start();
+    let line = server.next_line();
+    let key = line.trim().strip_prefix("API Key: ").expect("the key is printed").to_owned();
+    let read = |server: &Server, key: &str| {
+        answer(server.request(Method::GET, "/api/auth_session/unknown").header("x-api-key", key))
+    };
+    assert_eq!(read(&server, &key).await.0, 404);
+    assert_eq!(read(&server, "wrong").await.0, 401);
+    let (status, _) = server.get("/api/auth_session/unknown").await;
+    assert_eq!(status, 401);
+    let mut again = options(server.kill()).start();
+    assert_eq!(read(&again, &key).await.0, 404);
+    again.terminate();
+    assert_eq!(again.next_line(), "", "the second start prints no key");
+}
