@@ -17,6 +17,7 @@ mod home;
 mod install;
 mod integrations;
 mod issuer;
+mod openapi;
 mod page;
 mod pizzly;
 mod providers;
@@ -87,6 +88,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(browser)
         .merge(issuer::routes(&app))
         .route("/", get(home::show))
+        .route("/openapi.json", get(openapi::show))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
         .fallback(error::not_found)

@@ -9,26 +9,29 @@ use axum::{
 };
 use handfast_broker::{ApiKey, ApiKeyScope, ApiKeyStore};
 use handfast_protocol::{Clock, ErrorCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{caller::Caller, error::Problem, extract::JsonBody, integrations::rfc3339};
 use crate::{app::App, system::SystemClock};
 
 /// A key to be made.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApiKeyBody {
     name: String,
+    #[schemars(with = "Vec<String>")]
     scopes: Vec<ApiKeyScope>,
     /// In seconds; for ever if it is left out.
     expires_in: Option<u64>,
 }
 
 /// A key as it is listed.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ApiKeyBody {
     id: String,
     name: String,
+    #[schemars(with = "Vec<String>")]
     scopes: Vec<ApiKeyScope>,
     /// The last four characters.
     hint: String,
@@ -38,7 +41,7 @@ pub(crate) struct ApiKeyBody {
 }
 
 /// A key that was just made.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct CreatedApiKeyBody {
     #[serde(flatten)]
     key: ApiKeyBody,
@@ -46,7 +49,7 @@ pub(crate) struct CreatedApiKeyBody {
     api_key: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ApiKeysBody {
     api_keys: Vec<ApiKeyBody>,
 }

@@ -5,27 +5,31 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State, http::StatusCode};
 use handfast_broker::{ApiKeyScope, ConnectGrant};
 use handfast_protocol::{ConfigKey, ConnectionId, Scopes};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{caller::Caller, error::Problem, extract::JsonBody, integrations::rfc3339};
 use crate::app::App;
 
 /// What the token is to pin. Whatever is left out the page may choose, except for the connection id.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnectTokenBody {
     /// The integrations it is good for; every one if left out.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     config_keys: Vec<ConfigKey>,
+    #[schemars(with = "String")]
     connection_id: ConnectionId,
     origin: Option<String>,
     params: Option<BTreeMap<String, String>>,
     /// What may be asked for at most.
+    #[schemars(with = "Option<Vec<String>>")]
     scopes: Option<Scopes>,
     authorization_params: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ConnectTokenBody {
     /// Shown this once; hand it to the page.
     connect_token: String,

@@ -6,6 +6,7 @@ use axum::{
 };
 use handfast_broker::{ApiKeyScope, ConnectionFilter, ConnectionStatus, Cursor};
 use handfast_protocol::{ConfigKey, ConnectionId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -57,7 +58,7 @@ impl ListQuery {
 }
 
 /// A page of connections, oldest first, without credentials.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ConnectionsBody {
     connections: Vec<ConnectionBody>,
     /// Ask again with this as `cursor`; null on the last page.
@@ -77,7 +78,7 @@ pub(crate) async fn list(
 }
 
 /// What is to change.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectionEditBody {
     /// Merged into what is kept (RFC 7396): null removes a key.

@@ -9,6 +9,7 @@ use handfast_broker::{
     ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -56,12 +57,16 @@ impl From<Flag> for Refresh {
 }
 
 /// A connection as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ConnectionBody {
     pub(super) id: String,
+    #[schemars(with = "String")]
     pub(super) config_key: ConfigKey,
+    #[schemars(with = "String")]
     pub(super) connection_id: ConnectionId,
+    #[schemars(with = "String")]
     pub(super) status: ConnectionStatus,
+    #[schemars(with = "Vec<String>")]
     pub(super) granted_scopes: Scopes,
     /// The connect parameters, and what was kept of callback and token answer.
     pub(super) params: BTreeMap<String, String>,
@@ -71,7 +76,7 @@ pub(crate) struct ConnectionBody {
 }
 
 /// A connection and what opens the provider's API.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct OpenConnectionBody {
     #[serde(flatten)]
     pub(super) connection: ConnectionBody,
@@ -79,7 +84,7 @@ pub(crate) struct OpenConnectionBody {
 }
 
 /// What opens the provider's API. `raw` is the provider's last token answer, as it came.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type")]
 pub(crate) enum CredentialsBody {
     #[serde(rename = "OAUTH2")]
@@ -200,7 +205,7 @@ pub(crate) async fn create(
 }
 
 /// What became of the grant at the provider.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct DeletedBody {
     /// `revoked`, `not_supported` or `failed`.
     revocation: &'static str,

@@ -10,16 +10,19 @@ use handfast_broker::{
     EditIntegrationError, EditMetadataError, FindIntegrationError, InvalidIntegration, StoreError,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A problem document (RFC 9457 3) whose extension members are `code` and, where one field is to blame, `field`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "status_number")]
+    #[schemars(with = "u16")]
     status: StatusCode,
+    #[schemars(with = "String")]
     pub(crate) code: ErrorCode,
     pub(crate) detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use axum::{
 };
 use handfast_broker::{ApiKeyScope, Event, EventStore};
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{caller::Caller, error::Problem, extract::StrictQuery, integrations::rfc3339};
@@ -24,12 +25,14 @@ pub(crate) struct EventsQuery {
 }
 
 /// An event and its deliveries.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct EventBody {
     id: String,
     /// Such as `connection.created`.
     r#type: &'static str,
+    #[schemars(with = "String")]
     config_key: ConfigKey,
+    #[schemars(with = "String")]
     connection_id: ConnectionId,
     created_at: String,
     /// How often a delivery was tried since it was last asked for.
@@ -40,7 +43,7 @@ pub(crate) struct EventBody {
 }
 
 /// The newest events, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct EventsBody {
     events: Vec<EventBody>,
 }

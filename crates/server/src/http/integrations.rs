@@ -3,6 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use handfast_broker::{ApiKeyScope, DeletedIntegration, IntegrationEdit, NewIntegration, StoredIntegration};
 use handfast_protocol::{Clock, ConfigKey, ErrorCode, Scopes, Secret, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -20,8 +21,9 @@ use crate::{
 pub(super) const MASK: &str = "********";
 
 /// An integration as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct IntegrationBody {
+    #[schemars(with = "String")]
     config_key: ConfigKey,
     provider_name: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -29,6 +31,7 @@ pub(crate) struct IntegrationBody {
     client_id: String,
     /// Null for a public client; masked unless the API key may read secrets.
     client_secret: Option<String>,
+    #[schemars(with = "Vec<String>")]
     scopes: Scopes,
     allowed_origins: Vec<String>,
     legacy_start: bool,
@@ -39,9 +42,10 @@ pub(crate) struct IntegrationBody {
 }
 
 /// An integration to be created.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewIntegrationBody {
+    #[schemars(with = "String")]
     config_key: ConfigKey,
     provider_name: String,
     #[serde(default)]
@@ -51,6 +55,7 @@ pub(crate) struct NewIntegrationBody {
     client_id: String,
     client_secret: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     scopes: Scopes,
     #[serde(default)]
     allowed_origins: Vec<String>,
@@ -60,13 +65,14 @@ pub(crate) struct NewIntegrationBody {
 }
 
 /// What is to change; a field that is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IntegrationEditBody {
     provider_name: Option<String>,
     provider_overrides: Option<Map<String, Value>>,
     client_id: Option<String>,
     client_secret: Option<String>,
+    #[schemars(with = "Option<Vec<String>>")]
     scopes: Option<Scopes>,
     allowed_origins: Option<Vec<String>>,
     legacy_start: Option<bool>,
@@ -74,7 +80,7 @@ pub(crate) struct IntegrationEditBody {
     install_url: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct IntegrationsBody {
     integrations: Vec<IntegrationBody>,
 }

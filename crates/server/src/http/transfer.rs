@@ -14,6 +14,7 @@ use handfast_broker::{
     OnExisting,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, Scopes, Secret, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -52,10 +53,12 @@ enum Existing {
 }
 
 /// One line: a connection as another system knew it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Line {
+pub(super) struct Line {
+    #[schemars(with = "String")]
     config_key: ConfigKey,
+    #[schemars(with = "String")]
     connection_id: ConnectionId,
     credentials: LineCredentials,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -64,9 +67,9 @@ struct Line {
     metadata: Map<String, Value>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
-enum LineCredentials {
+pub(super) enum LineCredentials {
     #[serde(rename = "OAUTH2")]
     OAuth2 {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,8 +77,10 @@ enum LineCredentials {
         #[serde(skip_serializing_if = "Option::is_none")]
         refresh_token: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
         expires_at: Option<Instant>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<Vec<String>>")]
         granted_scopes: Option<Scopes>,
         #[serde(skip_serializing_if = "Option::is_none")]
         raw: Option<Value>,
@@ -87,7 +92,7 @@ enum LineCredentials {
 /// An instant as RFC 3339, or as seconds since 1970.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "String")]
-struct Instant(Timestamp);
+pub(super) struct Instant(Timestamp);
 
 impl TryFrom<Value> for Instant {
     type Error = &'static str;
@@ -112,7 +117,7 @@ impl From<Instant> for String {
 }
 
 /// How an import went.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 pub(crate) struct ImportBody {
     created: u64,
     replaced: u64,
@@ -123,10 +128,11 @@ pub(crate) struct ImportBody {
     failures: Vec<Failure>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Failure {
     /// Counted from 1.
     line: u64,
+    #[schemars(with = "String")]
     code: ErrorCode,
     detail: String,
 }

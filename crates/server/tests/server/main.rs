@@ -6,6 +6,7 @@ mod connect_tokens;
 mod connections;
 mod guards;
 mod integrations;
+mod openapi;
 mod providers;
 mod start;
 #[path = "../support/postgres.rs"]
