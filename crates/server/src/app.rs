@@ -7,7 +7,7 @@ use handfast_protocol::Sha256Hash;
 
 use crate::{
     config::{Config, Exposure},
-    http::ApiKeyCache,
+    http::{ApiKeyCache, Limits, Metrics},
     issuer::{Issuer, IssuerRules},
     storage::Storage,
     system::{SystemClock, SystemRandomness},
@@ -29,6 +29,8 @@ pub(crate) struct Parts {
     /// The configuration's API key, which has every scope.
     pub(crate) api_key: Option<Sha256Hash>,
     pub(crate) api_key_cache: ApiKeyCache,
+    pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
     /// Names, with or without a port, under which the server answers besides its `public_url` and loopback.
     pub(crate) allowed_hosts: Vec<String>,
     /// The authorization server, where it is turned on.
@@ -73,6 +75,16 @@ impl App {
         &self.0.api_key_cache
     }
 
+    /// What has been counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// How often one address may ask.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
     /// Names under which the server answers besides its `public_url` and loopback.
     pub(crate) fn allowed_hosts(&self) -> &[String] {
         &self.0.allowed_hosts
@@ -103,6 +115,8 @@ impl Parts {
             exposure: config.exposure(),
             api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),
             api_key_cache: ApiKeyCache::default(),
+            metrics: Metrics::default(),
+            limits: Limits::new(config.rate_limit(), config.trusted_proxies.clone()),
             allowed_hosts: config.allowed_hosts.clone(),
             issuer: None,
             issuer_rules: IssuerRules::default(),

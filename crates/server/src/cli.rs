@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod config;
 mod connection;
+mod event;
 mod issuer;
 mod key;
 mod output;
@@ -11,7 +12,7 @@ mod providers;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     config::{Config, ConfigArgs, ListenArgs},
@@ -59,7 +60,15 @@ enum Command {
     /// Look after the issuer.
     #[command(subcommand)]
     Issuer(issuer::IssuerCommand),
-    /// Show connections.
+    /// List events, and send webhooks again.
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// Print a script that completes commands in a shell.
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// List, show, delete, import or export connections.
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
     /// List, search or show the providers an integration can be made from.
@@ -94,6 +103,11 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Key(command) => key::run(command).await,
         Command::Client(command) => issuer::run_client(command).await,
         Command::Issuer(command) => issuer::run(command).await,
+        Command::Event(command) => event::run(command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "handfast", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Connection(command) => connection::run(command).await,
         Command::Providers(command) => providers::run(command),
     }
@@ -114,8 +128,6 @@ fn in_our_spelling(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

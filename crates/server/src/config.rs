@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,10 @@ use crate::{
 
 /// The port where nothing else is said; the one Pizzly's guide names.
 const DEFAULT_PORT: u16 = 3004;
+
+/// How often one client address may ask the routes for browsers, unless the configuration says otherwise. An office
+/// shares one address.
+const REQUESTS_PER_MINUTE: u32 = 600;
 
 /// The shortest API key that may be set: what 128 random bits take as base64url.
 const MIN_API_KEY_LEN: usize = 22;
@@ -66,6 +70,8 @@ struct ConfigFile {
     sealing_keys_file: Option<PathBuf>,
     allowed_origins: Option<Vec<String>>,
     allowed_hosts: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<String>>,
+    requests_per_minute: Option<u32>,
     log: Option<String>,
     log_format: Option<String>,
     webhook_url: Option<String>,
@@ -99,6 +105,10 @@ pub(crate) struct Config {
     pub(crate) allowed_origins: Vec<String>,
     /// Names, with or without a port, under which the server answers besides its `public_url` and loopback.
     pub(crate) allowed_hosts: Vec<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// How often one client address may ask the routes for browsers; 0 is without a limit.
+    pub(crate) requests_per_minute: Option<u32>,
     /// A filter such as `info` or `handfast=debug`.
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -142,6 +152,8 @@ const VARIABLES: &[&str] = &[
     "HANDFAST_SEALING_KEYS_FILE",
     "HANDFAST_ALLOWED_ORIGINS",
     "HANDFAST_ALLOWED_HOSTS",
+    "HANDFAST_TRUSTED_PROXIES",
+    "HANDFAST_REQUESTS_PER_MINUTE",
     "HANDFAST_LOG",
     "HANDFAST_LOG_FORMAT",
     "HANDFAST_WEBHOOK_URL",
@@ -205,6 +217,15 @@ impl Config {
                 .list("HANDFAST_ALLOWED_HOSTS")?
                 .or(file.allowed_hosts)
                 .unwrap_or_default(),
+            trusted_proxies: parse_addresses(
+                &environment.list("HANDFAST_TRUSTED_PROXIES")?.or(file.trusted_proxies).unwrap_or_default(),
+            )?,
+            requests_per_minute: match environment.text("HANDFAST_REQUESTS_PER_MINUTE")? {
+                Some(text) => Some(text.parse().with_context(|| {
+                    format!("HANDFAST_REQUESTS_PER_MINUTE: {text:?} is not a number")
+                })?),
+                None => file.requests_per_minute,
+            },
             log: environment.text("HANDFAST_LOG")?.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: parse_log_format(
                 environment.text("HANDFAST_LOG_FORMAT")?.or(file.log_format).as_deref(),
@@ -272,6 +293,13 @@ impl Config {
         self.public_url.clone().unwrap_or_else(|| own_url(listening_on))
     }
 
+    /// How often one client address may ask the routes for browsers. On loopback every client has one address, and
+    /// all of them are this machine's own.
+    pub(crate) fn rate_limit(&self) -> u32 {
+        let usual = if self.exposure() == Exposure::Public { REQUESTS_PER_MINUTE } else { 0 };
+        self.requests_per_minute.unwrap_or(usual)
+    }
+
     /// The broker's rules that follow.
     pub(crate) fn policy(&self, public_url: Url) -> Policy {
         let public = self.exposure() == Exposure::Public;
@@ -316,6 +344,8 @@ impl Config {
             ),
             ("allowed_origins", list(&self.allowed_origins)),
             ("allowed_hosts", list(&self.allowed_hosts)),
+            ("trusted_proxies", list(&self.trusted_proxies.iter().map(IpAddr::to_string).collect::<Vec<_>>())),
+            ("requests_per_minute", self.rate_limit().to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             (
@@ -438,6 +468,14 @@ fn parse_public_url(text: &str) -> anyhow::Result<Url> {
         );
     }
     Ok(url)
+}
+
+fn parse_addresses(texts: &[String]) -> anyhow::Result<Vec<IpAddr>> {
+    let parse = |text: &String| {
+        let address = text.parse::<IpAddr>();
+        address.with_context(|| format!("trusted_proxies: {text:?} is not an IP address"))
+    };
+    texts.iter().map(parse).collect()
 }
 
 fn parse_webhook(url: Option<&str>, secret: Option<&Secret<String>>) -> anyhow::Result<Option<Webhook>> {

@@ -16,6 +16,8 @@ mod guard;
 mod home;
 mod install;
 mod integrations;
+mod limit;
+mod metrics;
 mod issuer;
 mod openapi;
 mod page;
@@ -26,14 +28,17 @@ mod transfer;
 
 pub(crate) use caller::{ApiKeyCache, Caller};
 pub(crate) use integrations::rfc3339;
+pub(crate) use limit::{Limits, Peer};
+pub(crate) use metrics::Metrics;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
-    http::StatusCode,
-    middleware::{from_fn, from_fn_with_state, map_response},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{StatusCode, Uri},
+    middleware::{from_fn_with_state, map_response},
     routing::{delete, get, post},
 };
+use tower::Service;
 
 use crate::app::App;
 
@@ -81,21 +86,41 @@ pub(crate) fn router(app: App) -> Router {
         .route("/sdk/handfast.js", get(sdk::script))
         .route("/providers", get(providers::list))
         .route("/providers/{name}", get(providers::show))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .merge(issuer::routes(&app))
+        .layer(from_fn_with_state(app.clone(), limit::per_address));
 
-    Router::new()
+    let routes = Router::new()
         .merge(rest)
         .merge(browser)
-        .merge(issuer::routes(&app))
         .route("/", get(home::show))
         .route("/openapi.json", get(openapi::show))
         .route("/health", get(async || "ok"))
         .route("/ready", get(ready))
+        .route("/metrics", get(metrics::show))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(app.clone(), guard::host))
-        .layer(from_fn(guard::log))
-        .with_state(app)
+        .layer(from_fn_with_state(app.clone(), guard::log))
+        .with_state(app.clone());
+    below(app.policy().public_url.path(), routes)
+}
+
+/// The same routes also below the path of `public_url`: some proxies strip it, others do not.
+fn below(path: &str, routes: Router) -> Router {
+    let path = path.trim_end_matches('/').to_owned();
+    if path.is_empty() {
+        return routes;
+    }
+    Router::new().fallback(async move |mut request: Request| {
+        let rest = request.uri().path_and_query().and_then(|own| own.as_str().strip_prefix(&path)).map(str::to_owned);
+        if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
+            let rest = if rest.starts_with('/') { rest } else { format!("/{rest}") };
+            // What was part of an address is one.
+            *request.uri_mut() = Uri::try_from(rest).unwrap_or_default();
+        }
+        routes.clone().call(request).await
+    })
 }
 
 async fn ready(State(app): State<App>) -> StatusCode {

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -17,12 +18,15 @@ use url::Url;
 use crate::{
     app::{App, Broker, Parts},
     config::{self, Config, Exposure, LogFormat},
-    demo, http, issuer, key_file,
+    demo, http::{self, Peer}, issuer, key_file,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
     webhooks,
 };
+
+/// How long requests in progress may take once the server is told to end. Longer than any answer that is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves until the process is told to end, then lets the requests in progress finish.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
@@ -64,9 +68,27 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
             "only programs of this machine can reach the server; API keys and connect tokens are optional"
         );
     }
-    axum::serve(listener, http::router(app)).with_graceful_shutdown(told_to_end()).await?;
+    let service = http::router(app).into_make_service_with_connect_info::<Peer>();
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        told_to_end().await;
+        // Whoever heard it ends earlier by itself.
+        let _ = told.send(());
+    });
+    tokio::select! {
+        served = serving => served?,
+        () = out_of_patience(hears) => tracing::warn!("some requests did not finish in time"),
+    }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Waits until requests in progress have had enough time since the server was told to end.
+async fn out_of_patience(told: tokio::sync::oneshot::Receiver<()>) {
+    if told.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(PATIENCE).await;
 }
 
 /// Opens the database that the configuration names.
@@ -140,7 +162,7 @@ pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
 }
 
 /// One port on one address, and for IPv4 loopback also on IPv6 loopback: some programs ask for `localhost` there first.
-struct Listeners {
+pub(crate) struct Listeners {
     main: TcpListener,
     second: Option<TcpListener>,
 }

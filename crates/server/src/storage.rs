@@ -7,6 +7,7 @@ mod connection_cache;
 mod connection_list;
 mod connections;
 mod events;
+mod gauges;
 mod integrations;
 mod issuer;
 mod key_proofs;

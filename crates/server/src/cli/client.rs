@@ -6,7 +6,7 @@ use anyhow::Context;
 use handfast_protocol::Secret;
 use reqwest::{
     Method, StatusCode, Url,
-    header::{CONTENT_TYPE, HOST},
+    header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, LINK},
 };
 use serde_json::Value;
 use tower::Service;
@@ -112,6 +112,13 @@ fn api_key() -> anyhow::Result<Option<Secret<String>>> {
     Ok(Some(Secret::new(text.trim().to_owned())))
 }
 
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    link: Option<String>,
+    text: String,
+}
+
 impl Client {
     /// Sends a request to `path`, whose segments are escaped here, and answers the JSON body; null if there is none.
     pub(super) async fn send(
@@ -122,15 +129,27 @@ impl Client {
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         let body = body.map(|body| (JSON, body.to_string()));
-        let (status, text) = self.exchange(method, path, query, body).await?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        if status.is_success() {
-            return Ok(body);
-        }
-        let told = body.get("detail").and_then(Value::as_str).map(str::to_owned);
-        let sentence =
-            told.unwrap_or_else(|| format!("{} answered {status}; is it a Handfast server?", self.name()));
-        Err(ClientError::Refused { sentence, status }.into())
+        let answer = self.exchange(method, path, query, body).await?;
+        Ok(serde_json::from_str(&answer.text).unwrap_or(Value::Null))
+    }
+
+    /// Imports lines; answers the report.
+    pub(super) async fn import(&self, query: &[(&str, &str)], lines: String) -> anyhow::Result<Value> {
+        let path = ["import", "connections"];
+        let answer = self.exchange(Method::POST, &path, query, Some((NDJSON, lines))).await?;
+        Ok(serde_json::from_str(&answer.text)?)
+    }
+
+    /// Exports a page of lines; answers them and the query of the next page, if there is one.
+    pub(super) async fn export(
+        &self,
+        query: &[(String, String)],
+    ) -> anyhow::Result<(String, Option<Vec<(String, String)>>)> {
+        let query: Vec<_> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = self.exchange(Method::GET, &["export", "connections"], &query, None).await?;
+        let next = answer.link.as_deref().and_then(|link| link.strip_prefix("<?")?.split_once('>'));
+        let next = next.map(|(query, _)| url::form_urlencoded::parse(query.as_bytes()).into_owned().collect());
+        Ok((answer.text, next))
     }
 
     fn name(&self) -> String {
@@ -140,16 +159,17 @@ impl Client {
         }
     }
 
+    /// Sends a request; whatever is not a success is an error with the server's own sentence.
     async fn exchange(
         &self,
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
         body: Option<(&'static str, String)>,
-    ) -> anyhow::Result<(StatusCode, String)> {
-        match self {
+    ) -> anyhow::Result<Answer> {
+        let answer = match self {
             Self::Remote { http, host, api_key } => {
-                let mut request = http.request(method, address(host, path, query)?);
+                let mut request = http.request(method, address(host, path, query)?).header(ACCEPT, JSON);
                 if let Some(key) = api_key {
                     request = request.bearer_auth(key.expose());
                 }
@@ -158,28 +178,43 @@ impl Client {
                 }
                 let unreachable = |source| ClientError::Unreachable { host: host.to_string(), source };
                 let answer = request.send().await.map_err(unreachable)?;
-                let status = answer.status();
-                Ok((status, answer.text().await.map_err(unreachable)?))
+                let (status, link) = (answer.status(), link(answer.headers()));
+                Answer { status, link, text: answer.text().await.map_err(unreachable)? }
             }
             Self::Local(router) => {
                 let address = address(&Url::parse("http://localhost")?, path, query)?;
-                let mut request = axum::http::Request::builder().method(method).uri(address.as_str());
-                request = request.header(HOST, "localhost");
-                let body = body.map(|(kind, body)| {
-                    request = std::mem::take(&mut request).header(CONTENT_TYPE, kind);
-                    body
-                });
-                let request = request.body(axum::body::Body::from(body.unwrap_or_default()))?;
+                let (kind, body) = body.unwrap_or((JSON, String::new()));
+                let request = axum::http::Request::builder()
+                    .method(method)
+                    .uri(address.as_str())
+                    .header(HOST, "localhost")
+                    .header(ACCEPT, JSON)
+                    .header(CONTENT_TYPE, kind)
+                    .body(axum::body::Body::from(body))?;
                 let answer = router.clone().call(request).await?;
-                let status = answer.status();
+                let (status, link) = (answer.status(), link(answer.headers()));
                 let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
-                Ok((status, String::from_utf8(bytes.into())?))
+                Answer { status, link, text: String::from_utf8(bytes.into())? }
             }
+        };
+        if answer.status.is_success() {
+            return Ok(answer);
         }
+        let body: Value = serde_json::from_str(&answer.text).unwrap_or(Value::Null);
+        let told = body.get("detail").and_then(Value::as_str).map(str::to_owned);
+        let status = answer.status;
+        let sentence =
+            told.unwrap_or_else(|| format!("{} answered {status}; is it a Handfast server?", self.name()));
+        Err(ClientError::Refused { sentence, status }.into())
     }
 }
 
 const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
+
+fn link(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(LINK)?.to_str().ok()?.to_owned())
+}
 
 fn address(host: &Url, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Url> {
     let mut url = host.clone();

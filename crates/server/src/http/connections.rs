@@ -161,19 +161,22 @@ pub(crate) async fn show(
 }
 
 /// A connection without a user: the client asks in its own name (RFC 6749 4.4).
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnectionBody {
+    #[schemars(with = "String")]
     config_key: ConfigKey,
+    #[schemars(with = "String")]
     connection_id: ConnectionId,
     grant_type: NewGrantType,
     #[serde(default)]
     params: BTreeMap<String, String>,
+    #[schemars(with = "Option<Vec<String>>")]
     scopes: Option<Scopes>,
 }
 
 /// The grants that need no browser.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NewGrantType {
     ClientCredentials,

@@ -20,15 +20,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives each request an id, which its log lines and its answer carry, and logs its end. Of the address only the
 /// route is logged: paths and queries hold names and codes.
-pub(crate) async fn log(request: Request, next: Next) -> Response {
+pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = request_id();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = id, method = %request.method(), route);
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = id, %method, route);
     async {
         let began_at = Instant::now();
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        let millis = u64::try_from(began_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = began_at.elapsed();
+        app.metrics().count(&route, method.as_str(), status, took);
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, millis, "answered");
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);

@@ -12,7 +12,7 @@ use super::{
     api_keys::{ApiKeysBody, CreatedApiKeyBody, NewApiKeyBody},
     connect_tokens::{ConnectTokenBody, NewConnectTokenBody},
     connection_list::{ConnectionEditBody, ConnectionsBody},
-    connections::{ConnectionBody, DeletedBody, OpenConnectionBody},
+    connections::{ConnectionBody, DeletedBody, NewConnectionBody, OpenConnectionBody},
     error::Problem,
     events::EventsBody,
     integrations::{IntegrationBody, IntegrationEditBody, IntegrationsBody, NewIntegrationBody},
@@ -163,6 +163,14 @@ fn operations(schemas: &mut Schemas) -> Vec<Operation> {
             &[ConnectionsRead],
             LIST,
             Some((JSON, schemas.answer::<ConnectionsBody>())),
+        ),
+        write(
+            "post",
+            "/connections",
+            "Connect the client itself, without a user (RFC 6749 4.4).",
+            &[ConnectionsWrite],
+            Some((JSON, schemas.request::<NewConnectionBody>())),
+            ("201", Some((JSON, schemas.answer::<OpenConnectionBody>()))),
         ),
         get(
             "/connections/{connection_id}",

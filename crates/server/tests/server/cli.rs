@@ -79,3 +79,39 @@ fn providers_are_listed_searched_and_shown_with_the_private_ones() {
     let unknown = run(&["providers", "show", "nobody"]);
     assert!(!unknown.status.success() && printed(&unknown).contains("providers search nobody"));
 }
+
+#[test]
+fn connections_move_in_and_out_by_command() {
+    let server = Server::start();
+    server.command(&["config", "create", "a", "github", "i", "s"]);
+    let file = server.data_dir().join("connections.ndjson");
+    let line = |id: usize| {
+        format!(
+            "{{\"config_key\":\"a\",\"connection_id\":\"u{id}\",\"credentials\":{{\"type\":\"OAUTH2\",\"access_token\":\"t{id}\"}}}}\n"
+        )
+    };
+    std::fs::write(&file, (0..1201).map(line).collect::<String>()).unwrap();
+    let imported = server.command(&["connection", "import", file.to_str().unwrap()]);
+    assert!(imported.status.success() && printed(&imported).contains("1201 lines are imported"), "{}", printed(&imported));
+    let listed = server.command(&["connection", "list", "--json", "--config-key", "a"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 1201);
+    let exported = server.command(&["connection", "export"]);
+    let exported = String::from_utf8(exported.stdout).unwrap();
+    assert_eq!(exported.lines().count(), 1201);
+    assert!(exported.contains("\"access_token\":\"t1200\""));
+    let deleted = server.command(&["connection", "delete", "u0", "a"]);
+    assert!(printed(&deleted).contains("deleted"), "{}", printed(&deleted));
+    assert_eq!(server.command(&["connection:get", "u0", "a"]).status.code(), Some(3));
+
+    std::fs::write(&file, "{\"config_key\":\"nobody\"}\n").unwrap();
+    let refused = server.command(&["connection", "import", file.to_str().unwrap()]);
+    assert!(refused.status.code() == Some(1) && printed(&refused).contains("line 1:"), "{}", printed(&refused));
+}
+
+#[test]
+fn completions_are_written_for_a_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = handfast(folder.path()).args(["completions", "bash"]).output().unwrap();
+    assert!(printed(&script).contains("connection"), "{}", printed(&script));
+}

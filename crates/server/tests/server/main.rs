@@ -7,6 +7,7 @@ mod connections;
 mod guards;
 mod integrations;
 mod openapi;
+mod operation;
 mod providers;
 mod start;
 #[path = "../support/postgres.rs"]
