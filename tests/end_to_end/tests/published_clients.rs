@@ -3,7 +3,12 @@
 use std::process::Command;
 
 use anyhow::Context;
-use end_to_end::{browser::Browser, handfast::Settings, published, world::{DENY, World}};
+use end_to_end::{
+    browser::Browser,
+    handfast::Settings,
+    published,
+    world::{DENY, World},
+};
 use serde_json::{Value, json};
 use xtask::program;
 
