@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,6 +13,9 @@ use xtask::{program, target_folder};
 
 /// How long a step is silent before it says that it goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a command may take before it is given up: many times what it needs.
+const LIMIT: Duration = Duration::from_mins(40);
 
 /// What passed and what failed so far: tests where a step counts tests, else the step itself.
 #[derive(Default)]
@@ -78,17 +82,23 @@ fn watched(name: &str, command: &mut Command) -> anyhow::Result<Outcome> {
     let folder = target_folder().join("xtask");
     fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{}.log", name.replace(' ', "-")));
-    let file = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
+    let mut file = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
     let mut child = command
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
-        .stderr(file)
+        .stderr(file.try_clone()?)
         .spawn()
         .with_context(|| program::describe(command))?;
     let began_at = Instant::now();
     let mut spoke_at = began_at;
     let status = loop {
         if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if began_at.elapsed() >= LIMIT {
+            child.kill()?;
+            let status = child.wait()?;
+            writeln!(file, "given up after {}", seconds(began_at.elapsed()))?;
             break status;
         }
         if spoke_at.elapsed() >= PATIENCE {

@@ -8,4 +8,5 @@ mod hostile_text;
 mod origins;
 mod pizzly_frontend;
 mod restart;
+mod secrets;
 mod tokens;
