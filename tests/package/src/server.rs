@@ -154,6 +154,12 @@ async fn finish(
         }),
     };
     attempt.outcome = Some(message.clone());
+    if attempt.request["mode"] == "redirect" {
+        return Html(format!(
+            "<!doctype html><script>location.replace({})</script>",
+            attempt.request["return_to"]
+        ));
+    }
     message["handfast"] = json!(1);
     message["attempt_id"] = json!(attempt_id);
     let message = message.to_string().replace('<', "\\u003c");

@@ -32,6 +32,7 @@ impl World {
     async fn close_popup(&self, connection_id: &str) -> anyhow::Result<(Value, Duration)> {
         self.browser.client().close_window().await?;
         let closed_at = Instant::now();
+        self.browser.looks_at_the_application(true).await?;
         let answer = self.browser.answer(connection_id).await?;
         Ok((answer, closed_at.elapsed()))
     }
@@ -102,8 +103,7 @@ async fn the_server_tells_the_ending_where_the_opener_is_cut() -> anyhow::Result
 async fn a_window_that_was_cut_off_ends_only_when_the_user_is_back() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.open(&[]).await?;
-    // A headless Chromium says of every window that it holds the focus.
-    world.browser.run("document.hasFocus = () => window.focused === true", &[]).await?;
+    world.browser.looks_at_the_application(false).await?;
     world.browser.connect("cut", "user-1").await?;
     world.server.attempt("user-1", |attempt| attempt.asked > 0).await;
     let until = Instant::now() + CLOSING + Duration::from_secs(1);
@@ -111,7 +111,7 @@ async fn a_window_that_was_cut_off_ends_only_when_the_user_is_back() -> anyhow::
         let answers = world.browser.run("return window.answers", &[]).await?;
         assert_eq!(answers, json!({}), "the user is still in the window");
     }
-    world.browser.run("window.focused = true", &[]).await?;
+    world.browser.looks_at_the_application(true).await?;
     let back_at = Instant::now();
     let code = world.browser.rejection("user-1").await?;
     assert_eq!(code, "popup_closed");
@@ -120,5 +120,56 @@ async fn a_window_that_was_cut_off_ends_only_when_the_user_is_back() -> anyhow::
     world.browser.to_popup().await?;
     world.browser.click("#success").await?;
     world.browser.element("#cancelled").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_redirect_comes_back_to_its_outcome() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let resume = "window.resumed = undefined; handfast.resume().then(
+        (connected) => (window.resumed = connected === null ? 'nothing' : connected.connectionId),
+        (error) => (window.resumed = error.code))";
+    // Out of the page and back, by an answer and by the browser's own button.
+    for (connection_id, link, expected) in [
+        ("two\nlines", Some("#success"), "two\nlines"),
+        ("denied", Some("#access_denied"), "access_denied"),
+        ("back", None, "popup_closed"),
+    ] {
+        world.open(&[]).await?;
+        // Such a page is thrown away when it is left, not put aside.
+        world.browser.run("window.addEventListener('unload', () => {})", &[]).await?;
+        world.browser.connect_with("github", connection_id, &json!({"mode": "redirect"})).await?;
+        world.browser.element("#success").await?;
+        match link {
+            Some(link) => world.browser.click(link).await?,
+            None => world.browser.client().back().await?,
+        }
+        world.browser.until("document.querySelector('#connect') && window.ready === true").await;
+        world.browser.run("window.prepare(arguments[0])", &[json!(world.server.host())]).await?;
+        for outcome in [expected, "nothing"] {
+            world.browser.run(resume, &[]).await?;
+            world.browser.until(&format!("window.resumed === {}", json!(outcome))).await;
+        }
+    }
+    assert!(world.server.attempt("back", |_| true).await.cancelled);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_that_was_only_put_aside_hears_that_the_user_came_back() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.open(&[]).await?;
+    world
+        .browser
+        .run("window.addEventListener('pageshow', (event) => (window.kept = event.persisted))", &[])
+        .await?;
+    world.browser.connect_with("github", "user-1", &json!({"mode": "redirect"})).await?;
+    world.browser.element("#success").await?;
+    world.browser.client().back().await?;
+    world.browser.until("document.querySelector('#connect')").await;
+    // A browser may throw the page away instead; then there is no promise left to settle.
+    if world.browser.run("return window.kept === true", &[]).await? == true {
+        assert_eq!(world.browser.rejection("user-1").await?, "popup_closed");
+    }
     Ok(())
 }
