@@ -145,15 +145,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     async fn pairwise_salt(&self) -> Result<Secret<Vec<u8>>, StoreError> {
         const PLACE: Place<'static> =
             Place { table: "issuer_pairwise_salt", column: "sealed_salt", key: &["salt"] };
-        let stored = match self.store.pairwise_salt().await? {
-            Some(stored) => stored,
-            None => {
-                let salt = random_token(&self.randomness);
-                let sealed = self.keyring.seal(PLACE, salt.expose().as_bytes(), &self.randomness);
-                self.store.put_pairwise_salt(&sealed).await?;
-                // Another process may have been first.
-                self.store.pairwise_salt().await?.unwrap_or(sealed)
-            }
+        let stored = if let Some(stored) = self.store.pairwise_salt().await? {
+            stored
+        } else {
+            let salt = random_token(&self.randomness);
+            let sealed = self.keyring.seal(PLACE, salt.expose().as_bytes(), &self.randomness);
+            self.store.put_pairwise_salt(&sealed).await?;
+            // Another process may have been first.
+            self.store.pairwise_salt().await?.unwrap_or(sealed)
         };
         self.keyring.open(PLACE, &stored).map_err(|error| StoreError(Box::new(error)))
     }

@@ -268,7 +268,7 @@ async fn userinfo_says_why_it_refuses() {
     let server = issuer().start();
     let challenge = async |token: Option<&str>| {
         let request = server.request(Method::GET, "/auth/oauth2/userinfo");
-        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 401);
         answer.headers()["www-authenticate"].to_str().unwrap().to_owned()

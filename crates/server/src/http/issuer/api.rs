@@ -25,10 +25,8 @@ pub(super) async fn introspect(State(app): State<App>, request: Request) -> Resp
     let (mut parts, body) = request.into_parts();
     let shows_key =
         parts.headers.contains_key("x-api-key") || parts.headers.contains_key(header::AUTHORIZATION);
-    if shows_key {
-        if let Err(refused) = Backend::from_request_parts(&mut parts, &app).await {
-            return refused;
-        }
+    if shows_key && let Err(refused) = Backend::from_request_parts(&mut parts, &app).await {
+        return refused;
     }
     let Ok(body) = axum::body::to_bytes(body, MAX_JWT_LEN * 2).await else {
         return bad_request("the form is too long");

@@ -260,8 +260,9 @@ fn token_error(error: &TokenError, showed_header: bool) -> Response {
 fn bearer_error(error: &BearerError) -> Response {
     let (status, code) = match error {
         BearerError::Missing => (StatusCode::UNAUTHORIZED, None),
-        BearerError::InvalidToken => (StatusCode::UNAUTHORIZED, Some(OAuthErrorCode::InvalidToken)),
-        BearerError::Proof(_) => (StatusCode::UNAUTHORIZED, Some(OAuthErrorCode::InvalidToken)),
+        BearerError::InvalidToken | BearerError::Proof(_) => {
+            (StatusCode::UNAUTHORIZED, Some(OAuthErrorCode::InvalidToken))
+        }
         BearerError::InsufficientScope(_) => (StatusCode::FORBIDDEN, Some(OAuthErrorCode::InsufficientScope)),
         BearerError::Store(error) => return storage_failed(error).into_response(),
     };
