@@ -12,6 +12,7 @@ use url::{Url, form_urlencoded};
 use crate::attempt::{
     ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
 };
+use crate::form::Form;
 use crate::oauth1_flow::{OAuth1Error, TemporaryCredentials};
 use crate::{
     AttemptCookie, Broker, CodeChallengeMethod, ConnectRequest, ConnectTokenError, DiscoveryError,
@@ -69,12 +70,26 @@ pub struct LegacyStart<'a> {
 /// An attempt that has begun.
 #[derive(Debug)]
 pub struct Begun {
-    /// The authorization request.
-    pub authorization_url: String,
     /// Binds the browser.
     pub cookie: AttemptCookie,
-    /// Whether the page must let go of its opener first, because the application's user chose the host it goes to.
-    pub drops_opener: bool,
+    /// What the window shows next.
+    pub next: NextStep,
+}
+
+/// What the window of an attempt shows next.
+#[derive(Debug)]
+pub enum NextStep {
+    /// The provider.
+    Provider {
+        /// The authorization request.
+        authorization_url: String,
+        /// Whether the page must let go of its opener first, because the application's user chose the host it goes to.
+        drops_opener: bool,
+        /// Whether the page goes on only where it has an opener: a GET could have come from anywhere.
+        needs_opener: bool,
+    },
+    /// A form for what the application did not say.
+    Form(Form),
 }
 
 /// A start that was refused, and what is known of it.
@@ -222,16 +237,23 @@ struct StartJson {
 }
 
 /// A start whose parts have been read.
-struct Start {
-    attempt_id: AttemptId,
-    attempt_secret: AttemptSecret,
-    request_hash: Sha256Hash,
-    connection_id: ConnectionId,
-    params: BTreeMap<String, String>,
-    scopes: Option<Scopes>,
-    authorization_params: BTreeMap<String, String>,
-    origin: String,
-    return_to: Option<String>,
+pub(crate) struct Start {
+    pub(crate) attempt_id: AttemptId,
+    pub(crate) secret_hash: Sha256Hash,
+    pub(crate) connection_id: ConnectionId,
+    pub(crate) origin: String,
+    pub(crate) return_to: Option<String>,
+    pub(crate) asked: Asked,
+}
+
+/// What a start asks of the provider.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) request_hash: String,
+    pub(crate) params: BTreeMap<String, String>,
+    pub(crate) scopes: Option<Scopes>,
+    pub(crate) authorization_params: BTreeMap<String, String>,
+    pub(crate) needs_opener: bool,
 }
 
 /// What the callback needs; sealed between the two.
@@ -244,6 +266,9 @@ pub(crate) struct PendingDetails {
     pub(crate) nonce: Option<String>,
     /// OAuth 1.0a's temporary credentials.
     pub(crate) temporary: Option<TemporaryCredentials>,
+    /// What was asked, while the form for the rest is open; there is no authorization request yet.
+    #[serde(default)]
+    pub(crate) form: Option<Asked>,
 }
 
 impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
@@ -299,14 +324,17 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let return_to = check_return_to(&json.mode, json.return_to, &origin)?;
         let start = Start {
             attempt_id: AttemptId::parse(&json.attempt_id)?,
-            attempt_secret,
-            request_hash: Sha256Hash::of(form.request.expose()),
+            secret_hash: Sha256Hash::of(attempt_secret.expose()),
             connection_id: allowed.connection_id,
-            params: allowed.params,
-            scopes: allowed.scopes,
-            authorization_params: allowed.authorization_params,
             origin,
             return_to,
+            asked: Asked {
+                request_hash: Sha256Hash::of(form.request.expose()).as_str().to_owned(),
+                params: allowed.params,
+                scopes: allowed.scopes,
+                authorization_params: allowed.authorization_params,
+                needs_opener: false,
+            },
         };
         self.begin_attempt(&integration, start).await
     }
@@ -356,34 +384,45 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let connection_id = ConnectionId::parse(legacy.connection_id.unwrap_or_default())?;
         let attempt_secret = random_token(&self.randomness);
         let attempt_id = random_token(&self.randomness).into_exposed();
+        let secret_hash = Sha256Hash::of(attempt_secret.expose());
         let start = Start {
             attempt_id: AttemptId::parse(&attempt_id[..AttemptId::LEN])?,
-            attempt_secret: AttemptSecret::parse(attempt_secret.expose())?,
-            request_hash: Sha256Hash::of(attempt_secret.expose()),
             connection_id,
-            params: legacy.params.clone(),
-            scopes: None,
-            authorization_params: BTreeMap::new(),
             origin,
             return_to: None,
+            asked: Asked {
+                request_hash: secret_hash.as_str().to_owned(),
+                params: legacy.params.clone(),
+                scopes: None,
+                authorization_params: BTreeMap::new(),
+                needs_opener: true,
+            },
+            secret_hash,
         };
         self.begin_attempt(&integration, start).await
     }
 
-    async fn begin_attempt(&self, integration: &Integration, start: Start) -> Result<Begun, BeginError> {
+    pub(crate) async fn begin_attempt(
+        &self,
+        integration: &Integration,
+        start: Start,
+    ) -> Result<Begun, BeginError> {
         let provider = &integration.provider;
         if let Some(name) =
-            start.authorization_params.keys().find(|name| RESERVED_PARAMS.contains(&name.as_str()))
+            start.asked.authorization_params.keys().find(|name| RESERVED_PARAMS.contains(&name.as_str()))
         {
             return Err(BeginError::ReservedParameter(name.clone()));
         }
-        let values = provider.variable_values(&start.params)?;
+        let values = provider.variable_values(&start.asked.params)?;
+        if let Some(form) = Form::of_missing(provider, &values) {
+            return self.begin_form(integration, start, form).await;
+        }
         let integration = &*self.discovered(integration, &values).await?;
         let provider = &integration.provider;
         let endpoint = provider.authorization_endpoint(&values)?.ok_or_else(|| {
             BeginError::InvalidIntegration("its provider has no authorization endpoint".to_owned())
         })?;
-        let requested_scopes = requested_scopes(integration, start.scopes.as_ref());
+        let requested_scopes = requested_scopes(integration, start.asked.scopes.as_ref());
         let state = random_token(&self.randomness);
         let state_hash = Sha256Hash::of(state.expose());
         let verifier = (provider.code_challenge_method != CodeChallengeMethod::None)
@@ -405,13 +444,12 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             verifier: verifier.as_ref(),
             scopes: &requested_scopes,
             nonce: nonce.as_deref(),
-            extra: &start.authorization_params,
+            extra: &start.asked.authorization_params,
         };
         let authorization_url = match &temporary {
             Some(temporary) => oauth1_authorization_request(&request, temporary),
             None => authorization_request(&request),
         };
-        let cookie_value = random_token(&self.randomness);
         let details = PendingDetails {
             redirect_uri,
             code_verifier: verifier.map(|verifier| verifier.expose().to_owned()),
@@ -419,12 +457,31 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             values,
             nonce,
             temporary,
+            form: None,
         };
+        let next = NextStep::Provider {
+            authorization_url,
+            drops_opener: provider.has_free_host(),
+            needs_opener: start.asked.needs_opener,
+        };
+        let cookie = self.put_pending(integration, start, &state_hash, &details).await?;
+        Ok(Begun { cookie, next })
+    }
+
+    /// Remembers an attempt under its state, bound to a fresh cookie.
+    pub(crate) async fn put_pending(
+        &self,
+        integration: &Integration,
+        start: Start,
+        state_hash: &Sha256Hash,
+        details: &PendingDetails,
+    ) -> Result<AttemptCookie, BeginError> {
+        let cookie_value = random_token(&self.randomness);
         let now = self.clock.now();
         let attempt = NewAttempt {
-            secret_hash: Sha256Hash::of(start.attempt_secret.expose()),
+            secret_hash: start.secret_hash,
             attempt_id: start.attempt_id,
-            request_hash: start.request_hash,
+            request_hash: Sha256Hash::from_stored(start.asked.request_hash),
             integration_id: integration.id.clone(),
             config_key: integration.config_key.clone(),
             connection_id: start.connection_id,
@@ -433,7 +490,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             cookie_hash: Sha256Hash::of(cookie_value.expose()),
             sealed_details: self.keyring.seal(
                 details_place(&[state_hash.as_str()]),
-                &serde_json::to_vec(&details).expect("details are plain data"),
+                &serde_json::to_vec(details).expect("details are plain data"),
                 &self.randomness,
             ),
             state_hash: state_hash.clone(),
@@ -447,11 +504,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             };
             return Err(BeginError::AlreadyUsed(outcome));
         }
-        Ok(Begun {
-            authorization_url,
-            cookie: AttemptCookie::new(&state_hash, cookie_value),
-            drops_opener: provider.has_free_host(),
-        })
+        Ok(AttemptCookie::new(state_hash, cookie_value))
     }
 
     /// Asks for temporary credentials (RFC 5849 2.1).
@@ -472,7 +525,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         Ok(self.temporary_credentials(integration, endpoint, &callback).await?)
     }
 
-    async fn find_integration(&self, config_key: &ConfigKey) -> Result<Integration, BeginError> {
+    pub(crate) async fn find_integration(&self, config_key: &ConfigKey) -> Result<Integration, BeginError> {
         let found = self.integrations.integration(config_key).await?;
         found.ok_or_else(|| BeginError::UnknownIntegration(config_key.to_string()))
     }

@@ -285,6 +285,10 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Err(CompleteError::UnknownIntegration);
         }
         let details = self.open_details(attempt, state_hash)?;
+        // Its form is still open: no provider was ever asked under this state.
+        if details.form.is_some() {
+            return Err(CompleteError::InvalidState);
+        }
         let integration = self.discovered(&integration, &details.values).await?.into_owned();
         self.check_issuer(&integration, &details, callback)?;
         if let Some(refusal) = callback.refusal() {
@@ -352,12 +356,12 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             Credentials::OAuth1 { raw, .. } => ["email", "screen_name", "username"]
                 .iter()
                 .find_map(|name| raw.expose().get(*name)?.as_str().map(str::to_owned)),
-            Credentials::OAuth2(_) => None,
+            Credentials::OAuth2(_) | Credentials::Typed { .. } => None,
         };
         Ok(Grant { account, scopes: details.requested_scopes, integration, credentials, params })
     }
 
-    fn open_details(
+    pub(crate) fn open_details(
         &self,
         attempt: &Attempt,
         state_hash: &Sha256Hash,
@@ -459,7 +463,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             Credentials::OAuth2(set) => {
                 (set.expires_at, refresh_at(&integration.provider, set), set.granted_scopes.clone())
             }
-            Credentials::OAuth1 { .. } => (None, None, None),
+            Credentials::OAuth1 { .. } | Credentials::Typed { .. } => (None, None, None),
         };
         // RFC 6749 5.1: no `scope` in the answer means that what was asked for was granted.
         let granted_scopes = granted.unwrap_or_else(|| requested.clone());
@@ -480,7 +484,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         }
     }
 
-    fn ended(
+    pub(crate) fn ended(
         &self,
         attempt: Attempt,
         outcome: Outcome,

@@ -154,6 +154,23 @@ pub enum Credentials {
         /// The whole answer.
         raw: Secret<serde_json::Value>,
     },
+    /// What the user typed, by the names of the provider's entry.
+    Typed {
+        /// What kind it is.
+        kind: TypedKind,
+        /// The fields.
+        fields: BTreeMap<String, Secret<String>>,
+    },
+}
+
+/// The kinds of credentials that a user types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TypedKind {
+    /// A key that the user copied out of the provider's settings.
+    ApiKey,
+    /// A user name and a password, or what stands in for them (RFC 7617).
+    Basic,
 }
 
 /// How a token set was had, and so how it is had again.
@@ -211,6 +228,10 @@ enum SealedForm {
         token_secret: String,
         raw: serde_json::Value,
     },
+    Typed {
+        kind: TypedKind,
+        fields: BTreeMap<String, String>,
+    },
 }
 
 impl Credentials {
@@ -232,6 +253,10 @@ impl Credentials {
                 token: token.expose().clone(),
                 token_secret: token_secret.expose().clone(),
                 raw: raw.expose().clone(),
+            },
+            Self::Typed { kind, fields } => SealedForm::Typed {
+                kind: *kind,
+                fields: fields.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect(),
             },
         };
         Secret::new(serde_json::to_vec(&form).expect("credentials are made of text"))
@@ -261,6 +286,10 @@ impl Credentials {
                 granted_scopes,
                 raw: Secret::new(raw),
             }),
+            SealedForm::Typed { kind, fields } => Self::Typed {
+                kind,
+                fields: fields.into_iter().map(|(name, value)| (name, Secret::new(value))).collect(),
+            },
             SealedForm::Oauth1 { token, token_secret, raw } => Self::OAuth1 {
                 token: Secret::new(token),
                 token_secret: Secret::new(token_secret),

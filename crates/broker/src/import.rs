@@ -7,7 +7,9 @@ use handfast_protocol::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::connection::{Connection, ConnectionKey, Credentials, NewConnection, TokenSet, credentials_place};
+use crate::connection::{
+    Connection, ConnectionKey, Credentials, GrantType, NewConnection, TokenSet, TypedKind, credentials_place,
+};
 use crate::connection_list::MAX_METADATA_LEN;
 use crate::token_endpoint::refresh_at;
 use crate::{
@@ -51,6 +53,13 @@ pub enum ImportedCredentials {
         token: Secret<String>,
         /// `oauth_token_secret`.
         token_secret: Secret<String>,
+    },
+    /// What the user typed.
+    Typed {
+        /// What kind it is.
+        kind: TypedKind,
+        /// The fields, by the names of the provider's entry.
+        fields: BTreeMap<String, Secret<String>>,
     },
 }
 
@@ -168,7 +177,7 @@ fn read_credentials(imported: ImportedCredentials, now: Timestamp) -> Result<Cre
             // Without an access token the connection is one whose token has just died.
             let expires_at = if access_token.is_none() { Some(now) } else { expires_at };
             Ok(Credentials::OAuth2(TokenSet {
-                grant_type: crate::connection::GrantType::AuthorizationCode,
+                grant_type: GrantType::AuthorizationCode,
                 access_token: access_token.unwrap_or_default(),
                 token_type: None,
                 refresh_token,
@@ -182,6 +191,7 @@ fn read_credentials(imported: ImportedCredentials, now: Timestamp) -> Result<Cre
         ImportedCredentials::OAuth1 { token, token_secret } => {
             Ok(Credentials::OAuth1 { token, token_secret, raw: Secret::new(json!({})) })
         }
+        ImportedCredentials::Typed { kind, fields } => Ok(Credentials::Typed { kind, fields }),
     }
 }
 

@@ -17,6 +17,7 @@ mod connection_list;
 mod cookie;
 mod credential;
 mod disconnect;
+mod form;
 mod discovery;
 mod event;
 mod id_token;
@@ -44,7 +45,7 @@ pub use attempt::{
     RefusedAttempt,
 };
 pub use attempt_status::{AttemptStatus, LONGEST_WAIT};
-pub use begin::{BeginError, Begun, LegacyStart, RefusedStart, StartForm};
+pub use begin::{BeginError, Begun, LegacyStart, NextStep, RefusedStart, StartForm};
 pub use callback_signature::{
     CallbackSignature, CallbackSignatureError, CallbackSignatureMethod, verify_webhook_signature,
 };
@@ -60,7 +61,7 @@ pub use connect_token::{
 };
 pub use connection::{
     Connection, ConnectionKey, ConnectionStatus, Credentials, GrantType, NewConnection, RefreshFailure,
-    RenewedCredentials, TokenSet,
+    RenewedCredentials, TokenSet, TypedKind,
 };
 pub use connection_list::{
     ConnectionFilter, ConnectionList, Cursor, EditMetadataError, MAX_METADATA_LEN, MAX_PAGE_LEN,
@@ -68,6 +69,7 @@ pub use connection_list::{
 pub use cookie::{AttemptCookie, attempt_cookies};
 pub use credential::{CredentialField, Verification};
 pub use disconnect::Revocation;
+pub use form::{Filled, FilledForm, Form, FormField};
 pub use discovery::{DiscoveryError, VerifyIdTokenError};
 pub use id_token::{IdTokenError, SessionToken, verify_session_token};
 pub use event::{EVENT_LIFETIME, Event, EventKind, EventStore, WebhookKey};

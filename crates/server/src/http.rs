@@ -81,6 +81,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/oauth/callback", get(callback::answer).post(callback::posted))
         .route("/oauth/callback/continue", post(callback::continued))
         .route("/oauth/callback/{config_key}", get(callback::answer_for).post(callback::posted_for))
+        .route("/oauth/form", post(connect::fill_in))
         .route("/oauth/attempt", post(attempt::ask))
         .route("/oauth/install/{config_key}", get(install::lead))
         .route("/sdk/handfast.js", get(sdk::script))

@@ -1,6 +1,6 @@
 //! The pages a person sees in the window of an attempt: on the way to the provider, at the end, and where a link led nowhere.
 
-use handfast_broker::{Ended, Outcome, RefusedStart};
+use handfast_broker::{Ended, Form, Outcome, RefusedStart};
 use handfast_protocol::{CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED, ErrorCode, Secret};
 use maud::{Markup, html};
 use serde::Serialize;
@@ -200,6 +200,48 @@ fn explanation() -> Markup {
         p { "This address connects an account, but only when an application opens it for you. A link cannot do that." }
         p.soft { "Go back to the application and use its own button to connect. If someone sent you this link, you can ignore it." }
     }
+}
+
+/// Asks for what the application did not say.
+pub(crate) fn form(action: &str, form: &Form) -> Page {
+    let body = html! {
+        h1 { "Connect " (form.provider) }
+        @if let Some(error) = &form.error { p.error role="alert" { (error) } }
+        form method="post" action=(action) accept-charset="utf-8" {
+            input type="hidden" name="state" value=(form.state.expose());
+            @for (index, field) in form.fields.iter().enumerate() {
+                @let note = format!("note-{index}");
+                label for=(field.name) { (capitalised(&field.label)) }
+                @if field.choices.is_empty() {
+                    input type=(if field.is_secret { "password" } else { "text" }) id=(field.name) name=(field.name)
+                        value=(field.value) required autocomplete="off" autocapitalize="none" spellcheck="false"
+                        autofocus[index == 0] aria-describedby=(note) aria-invalid[field.error.is_some()];
+                } @else {
+                    select id=(field.name) name=(field.name) autofocus[index == 0] aria-describedby=(note) {
+                        @for choice in &field.choices {
+                            option selected[*choice == field.value] { (choice) }
+                        }
+                    }
+                }
+                p id=(note) {
+                    @if let Some(error) = &field.error { span.error role="alert" { (error) } " " }
+                    span.soft {
+                        @if let Some(help) = &field.help { (help) " " }
+                        @if let Some(example) = &field.example {
+                            "Such as " strong { (example) (field.suffix.as_deref().unwrap_or_default()) }
+                        }
+                    }
+                }
+            }
+            div.actions { button type="submit" { "Continue" } }
+        }
+    };
+    Page::new(format!("Connect {}", form.provider), body).form_action(FormAction::SelfOnly)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 const REPEAT: &str = "HTMLFormElement.prototype.submit.call(document.getElementById('repeat'));";

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, HeaderName, Method, header},
+    http::{HeaderMap, HeaderName, Method},
     response::{IntoResponse, Response},
 };
 use handfast_broker::{Callback, Completed, Outcome, attempt_cookies};
@@ -87,13 +87,7 @@ struct Heard {
 }
 
 async fn complete(app: App, heard: Heard, headers: &HeaderMap) -> Response {
-    let cookies: Vec<String> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(str::to_owned)
-        .collect();
-    let cookies = cookies.join("; ");
+    let cookies = connect::cookie_header(headers);
     // A window that is closed must not stop a code from being redeemed and stored.
     let task = tokio::spawn(async move {
         let callback = Callback {

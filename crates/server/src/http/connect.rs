@@ -8,11 +8,11 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use handfast_broker::{Begun, LegacyStart, StartForm};
+use handfast_broker::{Begun, Filled, FilledForm, Form, LegacyStart, NextStep, StartForm, attempt_cookies};
 use handfast_protocol::{ErrorCode, Secret};
 use url::{Url, form_urlencoded};
 
-use super::{attempt_pages, page::Page};
+use super::{attempt_pages, error::Problem, page::Page};
 use crate::app::App;
 
 /// `POST /oauth/connect/{config_key}`: begins an attempt.
@@ -37,7 +37,7 @@ pub(crate) async fn start(
         is_foreign_fetch: is_foreign_fetch(&headers),
     };
     match app.broker().begin(form).await {
-        Ok(begun) => begun_page(&app, &begun, false),
+        Ok(begun) => begun_page(&app, begun),
         Err(refused) => {
             tracing::info!(code = %refused.error.code(), reason = log_reason(&refused.error), "start refused");
             attempt_pages::refused_start(refused).into_response()
@@ -72,7 +72,7 @@ pub(crate) async fn explain_or_start(
         host: text(&headers, &header::HOST),
     };
     match app.broker().begin_legacy(legacy).await {
-        Ok(begun) => begun_page(&app, &begun, true),
+        Ok(begun) => begun_page(&app, begun),
         Err(refused) => {
             tracing::info!(code = %refused.error.code(), reason = log_reason(&refused.error), "start by a link refused");
             attempt_pages::refused_start(refused).into_response()
@@ -80,9 +80,54 @@ pub(crate) async fn explain_or_start(
     }
 }
 
-fn begun_page(app: &App, begun: &Begun, needs_opener: bool) -> Response {
-    let page = attempt_pages::go_on(&begun.authorization_url, begun.drops_opener, needs_opener);
+fn begun_page(app: &App, begun: Begun) -> Response {
+    let page = match begun.next {
+        NextStep::Provider { authorization_url, drops_opener, needs_opener } => {
+            attempt_pages::go_on(&authorization_url, drops_opener, needs_opener)
+        }
+        NextStep::Form(form) => form_page(app, &form),
+    };
     with_cookie(page, begun.cookie.set_header(app.policy()).expose())
+}
+
+fn form_page(app: &App, form: &Form) -> Page {
+    attempt_pages::form(&app.policy().address("/oauth/form"), form)
+}
+
+/// `POST /oauth/form`: what the user typed into the window's form.
+pub(crate) async fn fill_in(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let site = text(&headers, &HeaderName::from_static("sec-fetch-site"));
+    if touches_nothing(&method, &headers) || site.is_some_and(|site| site != "same-origin") {
+        return untouched();
+    }
+    let mut typed: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+    let state = Secret::new(typed.remove("state").unwrap_or_default());
+    let cookies = cookie_header(&headers);
+    let filled = FilledForm { state: &state, cookies: &attempt_cookies(app.policy(), &cookies), typed };
+    match app.broker().fill_in(filled).await {
+        Ok(Filled::Begun(begun)) => begun_page(&app, begun),
+        Ok(Filled::Again(form)) => form_page(&app, &form).into_response(),
+        Ok(Filled::Ended(ended)) => attempt_pages::result(*ended).into_response(),
+        Ok(Filled::NoAttempt(error)) => {
+            attempt_pages::no_attempt(error.code(), &error.to_string()).into_response()
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            attempt_pages::no_attempt(ErrorCode::Internal, &problem.detail).into_response()
+        }
+    }
+}
+
+/// The `Cookie` headers of a request as one.
+pub(super) fn cookie_header(headers: &HeaderMap) -> String {
+    let cookies: Vec<&str> =
+        headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
+    cookies.join("; ")
 }
 
 pub(super) fn with_cookie(page: Page, cookie: &str) -> Response {

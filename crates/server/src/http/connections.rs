@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use handfast_broker::{
-    ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
+    ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation, TypedKind,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Timestamp};
 use schemars::JsonSchema;
@@ -102,6 +102,10 @@ pub(crate) enum CredentialsBody {
     },
     #[serde(rename = "OAUTH1")]
     OAuth1 { oauth_token: String, oauth_token_secret: String, raw: Value },
+    #[serde(rename = "API_KEY")]
+    ApiKey(BTreeMap<String, String>),
+    #[serde(rename = "BASIC")]
+    Basic(BTreeMap<String, String>),
 }
 
 impl From<Connection> for ConnectionBody {
@@ -137,6 +141,13 @@ impl From<Credentials> for CredentialsBody {
                 expires_at: set.expires_at.map(|at: Timestamp| rfc3339(at)),
                 raw: set.raw.into_exposed(),
             },
+            Credentials::Typed { kind, fields } => {
+                let fields = fields.into_iter().map(|(name, value)| (name, value.into_exposed())).collect();
+                match kind {
+                    TypedKind::ApiKey => Self::ApiKey(fields),
+                    TypedKind::Basic => Self::Basic(fields),
+                }
+            }
             Credentials::OAuth1 { token, token_secret, raw } => Self::OAuth1 {
                 oauth_token: token.into_exposed(),
                 oauth_token_secret: token_secret.into_exposed(),

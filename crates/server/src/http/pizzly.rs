@@ -264,6 +264,8 @@ fn credentials_body(credentials: CredentialsBody) -> (Value, Value) {
             }
             (body, raw)
         }
+        // Pizzly knew neither kind; these are our own words.
+        typed @ (CredentialsBody::ApiKey(_) | CredentialsBody::Basic(_)) => (json!(typed), json!({})),
         CredentialsBody::OAuth1 { oauth_token, oauth_token_secret, raw } => {
             let body = json!({
                 "type": "OAUTH1", "oauth_token": oauth_token, "oAuthToken": oauth_token,

@@ -11,7 +11,7 @@ use axum::{
 };
 use handfast_broker::{
     ApiKeyScope, Connection, Credentials, ImportError, Imported, ImportedConnection, ImportedCredentials,
-    OnExisting,
+    OnExisting, TypedKind,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, Scopes, Secret, Timestamp};
 use schemars::JsonSchema;
@@ -87,6 +87,10 @@ pub(super) enum LineCredentials {
     },
     #[serde(rename = "OAUTH1")]
     OAuth1 { oauth_token: String, oauth_token_secret: String },
+    #[serde(rename = "API_KEY")]
+    ApiKey { fields: BTreeMap<String, String> },
+    #[serde(rename = "BASIC")]
+    Basic { fields: BTreeMap<String, String> },
 }
 
 /// An instant as RFC 3339, or as seconds since 1970.
@@ -180,6 +184,11 @@ pub(crate) async fn import(
     Ok(Json(report))
 }
 
+fn typed(kind: TypedKind, fields: BTreeMap<String, String>) -> ImportedCredentials {
+    let fields = fields.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+    ImportedCredentials::Typed { kind, fields }
+}
+
 async fn import_line(app: &App, line: &[u8], on_existing: OnExisting) -> Result<Imported, Problem> {
     let line: Line = parse_json(line)?;
     let credentials = match line.credentials {
@@ -196,6 +205,8 @@ async fn import_line(app: &App, line: &[u8], on_existing: OnExisting) -> Result<
             token: Secret::new(oauth_token),
             token_secret: Secret::new(oauth_token_secret),
         },
+        LineCredentials::ApiKey { fields } => typed(TypedKind::ApiKey, fields),
+        LineCredentials::Basic { fields } => typed(TypedKind::Basic, fields),
     };
     let imported = ImportedConnection {
         config_key: line.config_key,
@@ -300,6 +311,13 @@ fn line_of(app: &App, connection: Connection) -> Result<Line, Problem> {
             oauth_token: token.into_exposed(),
             oauth_token_secret: token_secret.into_exposed(),
         },
+        Credentials::Typed { kind, fields } => {
+            let fields = fields.into_iter().map(|(name, value)| (name, value.into_exposed())).collect();
+            match kind {
+                TypedKind::ApiKey => LineCredentials::ApiKey { fields },
+                TypedKind::Basic => LineCredentials::Basic { fields },
+            }
+        }
     };
     Ok(Line {
         config_key: connection.config_key,

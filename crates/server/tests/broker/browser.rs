@@ -146,6 +146,14 @@ impl Browser {
             .await
     }
 
+    /// Submits the window's form for what the application did not say.
+    pub(crate) async fn fill_in(&mut self, server: &Server, state: &str, fields: &[(&str, &str)]) -> Page {
+        let mut form = vec![("state".to_owned(), state.to_owned())];
+        form.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let headers = [("sec-fetch-dest", "document"), ("sec-fetch-site", "same-origin")];
+        self.request(server, Method::POST, "/oauth/form", &headers, Some(&form), true).await
+    }
+
     /// The whole dance of one attempt, up to the result page.
     pub(crate) async fn connect(&mut self, server: &Server, connection_id: &str) -> Page {
         let page = self.start(server, &Attempt::new(connection_id)).await;

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::DATABASE;
 use crate::{
-    browser::{Attempt, Browser},
+    browser::{Attempt, Browser, ask},
     provider::Provider,
     server::Server,
 };
@@ -140,4 +140,70 @@ async fn a_client_connects_in_its_own_name_and_asks_again_when_its_token_is_due(
     let bad = json!({"config_key": "acme", "connection_id": "robot", "grant_type": "password"});
     let answer: Value = server.http.post(&url).json(&bad).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["code"], "invalid_request", "{answer}");
+}
+
+#[tokio::test]
+async fn a_form_in_the_window_asks_for_a_variable_that_the_application_did_not_give() {
+    let provider = Provider::start().await;
+    let mut entry = provider.entry();
+    entry["authorization_endpoint"] = json!("https://{shop}.shops.test/authorize");
+    entry["variables"] =
+        json!({"shop": {"kind": "dns_label", "example": "my-store", "suffix": ".shops.test"}});
+    let server = Server::start_with(DATABASE, entry, json!({}), VARIABLES).await;
+    let mut browser = Browser::default();
+    let page = browser.start(&server, &Attempt::new("user-1")).await;
+    assert!(page.html.contains("my-store") && page.html.contains("variable.shop"), "{}", page.html);
+    assert!(page.headers["content-security-policy"].to_str().unwrap().contains("form-action 'self'"));
+    let state = page.form()[0].1.clone();
+
+    let stranger = Browser::default().fill_in(&server, &state, &[("variable.shop", "acme")]).await;
+    assert!(stranger.html.contains("invalid_state"), "another browser");
+    for bad in ["", "evil.test/%23", "a.b", "-x"] {
+        let page = browser.fill_in(&server, &state, &[("variable.shop", bad)]).await;
+        assert!(page.html.contains("role=\"alert\""), "{bad}: {}", page.html);
+    }
+    let page = browser.fill_in(&server, &state, &[("variable.shop", "Acme.shops.test")]).await;
+    assert_eq!(page.authorization_request().host_str(), Some("acme.shops.test"));
+    let page = browser.call_back(&server, &[("code", "c"), ("state", &page.state())]).await;
+    assert_eq!(page.event_type(), "AUTHORIZATION_SUCEEDED", "{}", page.html);
+    let (_, connection) = server.connection("user-1").await;
+    assert_eq!(connection["params"]["shop"], "acme");
+
+    // Given by the application, it is not asked for.
+    let attempt = Attempt::new("user-2").with(json!({"params": {"shop": "other"}}));
+    let page = browser.start(&server, &attempt).await;
+    assert_eq!(page.authorization_request().host_str(), Some("other.shops.test"));
+}
+
+#[tokio::test]
+async fn an_api_key_is_typed_into_the_window_tried_and_stored() {
+    let provider = Provider::start().await;
+    let entry = json!({
+        "display_name": "Keys & Co",
+        "protocol": "api_key",
+        "credentials": {"api_key": {"label": "API key", "help": "Settings, API keys"}},
+        "verification": {"url": format!("{}/verify", provider.url), "headers": {"x-key": "{api_key}"}},
+    });
+    let server = Server::start_with(DATABASE, entry, json!({}), VARIABLES).await;
+    let mut browser = Browser::default();
+    let attempt = Attempt::new("user-1");
+    let page = browser.start(&server, &attempt).await;
+    assert!(
+        page.html.contains("type=\"password\"") && page.html.contains("Settings, API keys"),
+        "{}",
+        page.html
+    );
+    let state = page.form()[0].1.clone();
+    let page = browser.fill_in(&server, &state, &[("credential.api_key", "wrong-key")]).await;
+    assert!(page.html.contains("does not accept") && !page.html.contains("wrong-key"), "{}", page.html);
+    let page = browser.fill_in(&server, &state, &[("credential.api_key", " right-key ")]).await;
+    assert_eq!(page.event_type(), "AUTHORIZATION_SUCEEDED", "{}", page.html);
+    assert_eq!(ask(&server, &attempt, "status", 0).await["eventType"], "AUTHORIZATION_SUCEEDED");
+    let (status, connection) = server.connection("user-1").await;
+    assert_eq!(
+        (status, &connection["credentials"]),
+        (200, &json!({"type": "API_KEY", "api_key": "right-key"}))
+    );
+    let page = browser.fill_in(&server, &state, &[("credential.api_key", "right-key")]).await;
+    assert!(!page.html.contains("right-key"), "{}", page.html);
 }

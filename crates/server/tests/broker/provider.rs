@@ -10,7 +10,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
-    routing::post,
+    routing::{get, post},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
@@ -51,6 +51,7 @@ impl Provider {
             .route("/token", post(token))
             .route("/revoke", post(revoke))
             .route("/oauth1/{step}", post(oauth1))
+            .route("/verify", get(verify))
             .with_state(Arc::clone(&shared));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -145,6 +146,10 @@ async fn token(State(shared): State<Arc<Shared>>, Form(fields): Form<Fields>) ->
 
 async fn revoke(State(shared): State<Arc<Shared>>, Form(fields): Form<Fields>) {
     shared.revocations.lock().unwrap().push(fields);
+}
+
+async fn verify(headers: HeaderMap) -> StatusCode {
+    if headers["x-key"] == "right-key" { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
 }
 
 async fn oauth1(State(shared): State<Arc<Shared>>, Path(step): Path<String>, headers: HeaderMap) -> String {
