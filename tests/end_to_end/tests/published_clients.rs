@@ -116,13 +116,16 @@ async fn the_successors_frontend_resolves_too() -> anyhow::Result<()> {
     world.server.command(&["config", "edit", "direct", "--legacy-start", "true"])?;
     let browser = Browser::start().await?;
     let page = world.application.page_for_published("@nangohq/frontend/dist/index.js");
-    browser.open_application_with(&page, &json!({"host": world.server.url()})).await?;
+    let argument = json!({"host": world.server.url()});
+    browser.open_application_with(&page, &argument).await?;
     browser.connect("direct", "user-1").await?;
     browser.to_popup().await?;
     browser.log_in_and_allow("ada").await?;
     let answer = browser.answer("user-1").await?;
     assert_eq!(answer["resolved"]["connectionId"], "user-1", "{answer}");
 
+    // A new page: the library's listener of the first attempt would swallow the second one's message.
+    browser.open_application_with(&page, &argument).await?;
     browser.connect("direct", "user-2").await?;
     browser.to_popup().await?;
     browser.log_in("ada").await?;
