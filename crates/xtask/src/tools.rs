@@ -4,6 +4,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, bail};
@@ -55,6 +56,23 @@ pub fn from_npm(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
         program::run(&mut install).map(drop)
     })?;
     Ok(folder)
+}
+
+/// A Python that has these packages (`name==version`) in an environment of its own, made and filled first if it is not
+/// there yet. `name` says what they are for.
+///
+/// # Errors
+/// When there is no Python 3 with `venv`, or pip cannot install them.
+pub fn from_pypi(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let wanted = packages.join("\n");
+    let folder = cache_folder()?.join("pypi").join(format!("{name}-{:016x}", fingerprint(&wanted)));
+    install_once(&folder, &format!("{} from PyPI", packages.join(", ")), |partial| {
+        program::run(Command::new("python3").args(["-m", "venv"]).arg(partial))?;
+        let mut install = Command::new(partial.join("bin/python"));
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        program::run(&mut install).map(drop)
+    })?;
+    Ok(folder.join("bin/python"))
 }
 
 /// The version of `wasm-bindgen` in `Cargo.lock`: the program and the library must be of one version.
@@ -152,6 +170,9 @@ fn install_once(
     what: &str,
     install: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    // Tests of one program may ask for the same tool at once.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     if folder.exists() {
         return Ok(());
     }
