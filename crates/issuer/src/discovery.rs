@@ -4,7 +4,8 @@ use handfast_protocol::{Clock, Randomness, SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::{
-    Issuer, authorize::ResponseMode, client_authentication::ClientAuthenticationMethod, ports::Store,
+    Issuer, authorize::ResponseMode, client::GrantType, client_authentication::ClientAuthenticationMethod,
+    ports::Store,
 };
 
 impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
@@ -22,7 +23,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             "scopes_supported": settings.known_scopes().collect::<Vec<_>>(),
             "response_types_supported": ["code"],
             "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
-            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+            "device_authorization_endpoint": settings.endpoint("/auth/oauth2/device_authorization"),
             "introspection_endpoint": settings.endpoint("/auth/oauth2/introspect"),
             "revocation_endpoint": settings.endpoint("/auth/oauth2/revoke"),
             "pushed_authorization_request_endpoint": settings.endpoint("/auth/oauth2/par"),

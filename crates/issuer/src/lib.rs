@@ -8,6 +8,7 @@ mod approval;
 mod authorize;
 mod client;
 mod client_authentication;
+mod device;
 mod discovery;
 mod grant;
 mod introspection;
@@ -33,11 +34,12 @@ pub use client::{
     SubjectType,
 };
 pub use client_authentication::{ClientAuthenticationMethod, Credentials, ShownProof};
+pub use device::{DeviceAuthorization, DeviceAuthorizationResponse, DeviceError, DeviceState, Pace};
 pub use grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails, RefreshToken};
 pub use handfast_protocol::SigningAlgorithm;
 pub use keys::StoredKey;
 pub use params::Params;
-pub use ports::{ClientStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
+pub use ports::{ClientStore, DeviceStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
 pub use pushed_request::PushedRequest;
 pub use registration::RegistrationError;
 pub use settings::{DemoUser, IssuerSettings, ScopeDescription};

@@ -8,6 +8,7 @@ use crate::{
     approval::{Approval, LoginSession},
     authorize::AuthorizationRequest,
     client::Client,
+    device::{DeviceAuthorization, Pace},
     grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, RefreshToken},
     keys::StoredKey,
     pushed_request::PushedRequest,
@@ -19,9 +20,9 @@ use crate::{
 pub struct StoreError(#[source] pub Box<dyn core::error::Error + Send + Sync>);
 
 /// Everything the issuer keeps.
-pub trait Store: KeyStore + ClientStore + LoginSessionStore + GrantStore {}
+pub trait Store: KeyStore + ClientStore + LoginSessionStore + GrantStore + DeviceStore {}
 
-impl<T: KeyStore + ClientStore + LoginSessionStore + GrantStore> Store for T {}
+impl<T: KeyStore + ClientStore + LoginSessionStore + GrantStore + DeviceStore> Store for T {}
 
 /// Keeps signing keys, sealed.
 pub trait KeyStore: Send + Sync {
@@ -205,4 +206,45 @@ pub trait GrantStore: Send + Sync {
         id_hash: &Sha256Hash,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<BrowserSession>, StoreError>> + Send;
+}
+
+/// Keeps devices that wait for their users (RFC 8628).
+pub trait DeviceStore: Send + Sync {
+    /// Keeps a device that waits; `false` if its user code is taken.
+    fn put_device(
+        &self,
+        device: &DeviceAuthorization,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Notes under which hash the user's answer will come, and gives the device; `None` if no device waits for this
+    /// code. Only the latest answer counts.
+    fn claim_device(
+        &self,
+        user_code: &str,
+        answer_to: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<DeviceAuthorization>, StoreError>> + Send;
+
+    /// Records the grant, or without one the denial, once; `false` if nothing waits for this answer.
+    fn decide_device(
+        &self,
+        answer_to: &Sha256Hash,
+        grant_id: Option<&str>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The device with this code, whatever its state, and whether it kept its pace.
+    fn poll_device(
+        &self,
+        device_code_hash: &Sha256Hash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<(DeviceAuthorization, Pace)>, StoreError>> + Send;
+
+    /// Uses a granted device code up and keeps the refresh token it buys; `false` if it was used before.
+    fn take_device(
+        &self,
+        device_code_hash: &Sha256Hash,
+        refresh_token: &RefreshToken,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

@@ -98,9 +98,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             GrantType::AuthorizationCode => self.redeem_code(&client, params, bound_to).await,
             GrantType::RefreshToken => self.refresh(&client, params, bound_to).await,
             GrantType::ClientCredentials => self.grant_to_client(&client, params, bound_to).await,
-            GrantType::DeviceCode => {
-                Err(TokenError::new(OAuthErrorCode::UnsupportedGrantType, "this grant_type is not supported"))
-            }
+            GrantType::DeviceCode => self.redeem_device_code(&client, params, bound_to).await,
         }
     }
 
@@ -134,6 +132,26 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let scopes = grant.details.scopes.clone();
         let issue = Issue { scopes, resources, refresh_token: Some(refresh_token), bound_to };
         self.issue(client, &grant, issue, code.nonce.as_deref()).await
+    }
+
+    /// RFC 8628 3.4 and 3.5.
+    async fn redeem_device_code(
+        &self,
+        client: &Client,
+        params: &Params,
+        bound_to: Option<String>,
+    ) -> Result<TokenResponse, TokenError> {
+        let now = self.now();
+        let (device_code_hash, grant_id) = self.poll_device(client, params).await?;
+        let grant = self.store.grant(&grant_id).await?.filter(|grant| grant.is_live(now));
+        let grant = grant.ok_or_else(|| invalid_grant("the user has revoked the grant"))?;
+        let (refresh_token, row) = self.new_refresh_token(client, &grant, bound_to.as_deref(), now);
+        if !self.store.take_device(&device_code_hash, &row, now).await? {
+            return Err(invalid_grant("the device code was used"));
+        }
+        let scopes = grant.details.scopes.clone();
+        let issue = Issue { scopes, resources: Vec::new(), refresh_token: Some(refresh_token), bound_to };
+        self.issue(client, &grant, issue, None).await
     }
 
     /// RFC 6749 6, with rotation (RFC 9700 4.14.2).

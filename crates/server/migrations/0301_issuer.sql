@@ -93,3 +93,19 @@ CREATE TABLE issuer_pairwise_salt (
     salt_name TEXT PRIMARY KEY,
     sealed_salt BYTEA NOT NULL
 );
+
+CREATE TABLE issuer_devices (
+    device_code_hash TEXT PRIMARY KEY,
+    user_code TEXT NOT NULL UNIQUE,
+    client_id TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    answer_to TEXT UNIQUE,
+    polled_at BIGINT,
+    interval_millis BIGINT NOT NULL DEFAULT 5000,
+    too_fast BIGINT NOT NULL DEFAULT 0,
+    grant_id TEXT,
+    denied_at BIGINT,
+    taken_at BIGINT
+);
+CREATE INDEX issuer_devices_expiry ON issuer_devices (expires_at);

@@ -6,6 +6,7 @@ mod connect_tokens;
 mod connection_cache;
 mod connection_list;
 mod connections;
+mod devices;
 mod events;
 mod gauges;
 mod integrations;

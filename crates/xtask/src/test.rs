@@ -60,7 +60,7 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     )?;
     let programs = if built.succeeded { test_programs(&built.output)? } else { Vec::new() };
     let (product, code): (Vec<_>, Vec<_>) = programs.into_iter().partition(|program| {
-        ["package", "end_to_end", "relying_parties"].contains(&program.package.as_str())
+        ["package", "end_to_end", "relying_parties", "api-rust"].contains(&program.package.as_str())
     });
     if built.succeeded {
         let mut commands: Vec<_> = code.iter().map(|program| program.command(&[])).collect();
@@ -83,8 +83,10 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
         tally.steps("package tests", repair, &mut commands)?;
         let mut commands: Vec<_> = of("end_to_end").map(|program| program.command(TWO_AT_A_TIME)).collect();
         show_figures(&tally.steps("end to end", repair, &mut commands)?);
-        let mut commands: Vec<_> =
-            of("relying_parties").map(|program| program.command(TWO_AT_A_TIME)).collect();
+        let mut commands: Vec<_> = of("relying_parties")
+            .chain(of("api-rust"))
+            .map(|program| program.command(TWO_AT_A_TIME))
+            .collect();
         tally.steps("published relying parties", repair, &mut commands)?;
         for browser in &browsers[1..] {
             let scenarios = of("end_to_end").filter(|program| program.name == "scenarios");

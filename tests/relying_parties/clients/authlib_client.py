@@ -63,7 +63,7 @@ for method in ["client_secret_basic", "client_secret_post"]:
 key = ECKey.generate_key("P-256", parameters={"kid": "authlib"})
 client = register(token_endpoint_auth_method="private_key_jwt", jwks={"keys": [key.as_dict(private=False)]})
 session = OAuth2Session(
-    client["client_id"], key.as_pem().decode(), token_endpoint_auth_method="private_key_jwt", **OPTIONS
+    client["client_id"], key, token_endpoint_auth_method="private_key_jwt", **OPTIONS
 )
 session.register_client_auth_method(
     PrivateKeyJWT(metadata["token_endpoint"], alg="ES256", headers={"kid": "authlib"})

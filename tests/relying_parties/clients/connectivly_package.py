@@ -36,7 +36,7 @@ assert session["app"]["client_id"] == CLIENT[0] and session["app"]["name"] == "R
 assert session["app"]["redirect_uri"] == [REDIRECT_URI], session
 assert session["scopes"] == ["openid", "email"], session
 assert "error" in connectivly.get_login_session("unknown")
-assert "error" in Connectivly("wrong", URL).get_login_session(session_id)
+assert "app" not in Connectivly("wrong", URL).get_login_session(session_id)
 
 approval = connectivly.approve_login_session(session_id, {"user": "test@example.com"})
 assert "error" in connectivly.approve_login_session(session_id, {"user": "test@example.com"})

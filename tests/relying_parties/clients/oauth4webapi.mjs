@@ -61,13 +61,12 @@ const response = await oauth.authorizationCodeGrantRequest(
   verifier,
   { DPoP, ...insecure },
 );
-const copy = response.clone();
 const tokens = await oauth.processAuthorizationCodeResponse(as, client, response, {
   expectedNonce: nonce,
   maxAge: 3600,
   requireIdToken: true,
 });
-await oauth.validateApplicationLevelSignature(as, copy, insecure);
+await oauth.validateApplicationLevelSignature(as, response, insecure);
 const claims = oauth.getValidatedIdTokenClaims(tokens);
 assert.equal(claims.sub, "ada");
 

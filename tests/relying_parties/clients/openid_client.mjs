@@ -48,11 +48,11 @@ assert.equal(user.email, "ada@example.com");
 const renewed = await client.refreshTokenGrant(config, tokens.refresh_token);
 assert.notEqual(renewed.refresh_token, tokens.refresh_token);
 await assert.rejects(client.refreshTokenGrant(config, tokens.refresh_token), { error: "invalid_grant" });
-await assert.rejects(client.fetchUserInfo(config, renewed.access_token, sub), /unexpected|401|status/i);
+await assert.rejects(client.fetchUserInfo(config, renewed.access_token, sub), { status: 401 });
 
 const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair());
 const bound = await signIn({ DPoP });
 assert.equal(bound.token_type, "dpop");
 assert.equal((await client.fetchUserInfo(config, bound.access_token, "ada", { DPoP })).sub, "ada");
-await assert.rejects(client.fetchUserInfo(config, bound.access_token, "ada"));
+await assert.rejects(client.fetchUserInfo(config, bound.access_token, "ada"), { status: 401 });
 process.exit(0);

@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let handfast = env::var("HANDFAST_URL").unwrap_or_else(|_| "http://localhost:3004".to_owned());
-    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:5001".to_owned())).await?;
+    let listener =
+        TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:5001".to_owned())).await?;
     let address = format!("http://{}", listener.local_addr()?);
 
     // Tokens that were asked for without a `resource` name the issuer itself as their audience.

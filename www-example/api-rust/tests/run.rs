@@ -21,7 +21,8 @@ async fn only_tokens_of_the_issuer_with_the_right_scopes_pass() {
     let api_url = api.address().await.unwrap();
 
     let registration = json!({"redirect_uris": [REDIRECT_URI], "client_name": "Reader"});
-    let registered = http.post(format!("{url}/auth/oauth2/register")).json(&registration).send().await.unwrap();
+    let registered =
+        http.post(format!("{url}/auth/oauth2/register")).json(&registration).send().await.unwrap();
     let client: Value = registered.json().await.unwrap();
     let (id, secret) = (client["client_id"].as_str().unwrap(), client["client_secret"].as_str().unwrap());
     let authorize = format!(

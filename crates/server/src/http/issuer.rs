@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod device;
 mod pages;
 mod protocol;
 mod registration;
@@ -41,6 +42,9 @@ pub(super) fn routes(app: &App) -> Router<App> {
             "/auth/oauth2/register/{client_id}",
             get(registration::show).put(registration::replace).delete(registration::delete),
         )
+        .route("/auth/oauth2/device_authorization", post(device::authorize).options(protocol::preflight))
+        .route("/auth/device", get(device::page).post(device::answer_page))
+        .route("/auth/device/done", get(device::done))
         .route("/auth/login/{id}", get(pages::login).post(pages::answer_login))
         .route("/auth/consent/{id}", get(pages::consent).post(pages::answer_consent))
         .route("/oauth/authorize", authorize)

@@ -13,7 +13,7 @@ use sqlx::FromRow;
 
 use super::{Storage, on_either};
 
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError(Box::new(error))
 }
 
@@ -455,6 +455,7 @@ macro_rules! insert_refresh_token {
         .map_err(failed)
     };
 }
+pub(super) use insert_refresh_token;
 
 impl GrantStore for Storage {
     async fn conclude(&self, conclusion: &Conclusion) -> Result<bool, StoreError> {

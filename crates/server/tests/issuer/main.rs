@@ -2,6 +2,7 @@
 
 mod account;
 mod authorize;
+mod device;
 mod proofs;
 mod published_clients;
 mod registration;

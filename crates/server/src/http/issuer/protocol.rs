@@ -234,7 +234,7 @@ pub(super) fn no_store(answer: impl IntoResponse) -> Response {
 }
 
 /// RFC 6749 5.2.
-fn token_error(error: &TokenError, showed_header: bool) -> Response {
+pub(super) fn token_error(error: &TokenError, showed_header: bool) -> Response {
     let (code, description) = match error {
         TokenError::Refused { code, description } => (*code, description.as_str()),
         TokenError::Store(error) => {
