@@ -1,4 +1,4 @@
-//! A browser without a screen: follows redirects, keeps cookies, logs in as Ada and answers the consent page.
+//! A browser without a screen: follows redirects, keeps cookies, logs in as Ada and consents.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,6 @@ pub struct Browser {
     cookies: BTreeMap<(String, String), String>,
     /// Where each known origin really listens.
     origins: BTreeMap<String, String>,
-    /// What it answers to the consent page: `allow` or `deny`.
-    decision: &'static str,
 }
 
 /// Where a visit ended.
@@ -27,27 +25,20 @@ pub struct Landing {
 }
 
 impl Browser {
-    /// A browser that knows these servers and allows whatever it is asked.
+    /// A browser that knows these servers.
     ///
     /// # Errors
     /// When no client can be made.
     pub fn new(servers: &[&str]) -> anyhow::Result<Self> {
         let client = Client::builder().redirect(Policy::none()).build()?;
         let origins = servers.iter().map(|server| ((*server).to_owned(), (*server).to_owned())).collect();
-        Ok(Self { client, cookies: BTreeMap::new(), origins, decision: "allow" })
+        Ok(Self { client, cookies: BTreeMap::new(), origins })
     }
 
     /// Also knows `origin`, which really listens at `server`.
     #[must_use]
     pub fn with_host(mut self, origin: &str, server: &str) -> Self {
         self.origins.insert(origin.to_owned(), server.to_owned());
-        self
-    }
-
-    /// Denies what the consent page asks.
-    #[must_use]
-    pub fn denying(mut self) -> Self {
-        self.decision = "deny";
         self
     }
 
@@ -77,28 +68,12 @@ impl Browser {
             }
             let status = answer.status().as_u16();
             let page = answer.text().await?;
-            form = self.answer_to(&page).filter(|_| status == 200);
+            form = answer_to(&page).filter(|_| status == 200);
             if form.is_none() {
                 return Ok(Landing { url: url.into(), page: Some((status, page)) });
             }
         }
         bail!("{url} leads to no end");
-    }
-
-    /// What a person does with a page: consents, or logs in.
-    fn answer_to(&self, page: &str) -> Option<Vec<(String, String)>> {
-        let mut fields = Vec::new();
-        if page.contains("name=\"decision\"") {
-            fields.push(("decision".to_owned(), self.decision.to_owned()));
-        } else if page.contains("name=\"name\"") {
-            fields.push(("name".to_owned(), "ada".to_owned()));
-        } else {
-            return None;
-        }
-        let token =
-            page.split_once("name=\"csrf_token\" value=\"").and_then(|(_, rest)| rest.split('"').next());
-        fields.extend(token.map(|token| ("csrf_token".to_owned(), token.to_owned())));
-        Some(fields)
     }
 
     async fn send(&mut self, request: RequestBuilder, host: &str) -> anyhow::Result<reqwest::Response> {
@@ -114,17 +89,26 @@ impl Browser {
     }
 }
 
+/// What a person does with a page: consents, or logs in.
+fn answer_to(page: &str) -> Option<Vec<(String, String)>> {
+    let mut fields = Vec::new();
+    if page.contains("name=\"decision\"") {
+        fields.push(("decision".to_owned(), "allow".to_owned()));
+    } else if page.contains("name=\"name\"") {
+        fields.push(("name".to_owned(), "ada".to_owned()));
+    } else {
+        return None;
+    }
+    let token = page.split_once("name=\"csrf_token\" value=\"").and_then(|(_, rest)| rest.split('"').next());
+    fields.extend(token.map(|token| ("csrf_token".to_owned(), token.to_owned())));
+    Some(fields)
+}
+
 impl Landing {
     /// A parameter of the address.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
         let url: Url = self.url.parse().ok()?;
         url.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
-    }
-
-    /// The text of the page; nothing where it could not be opened.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        self.page.as_ref().map_or("", |(_, text)| text)
     }
 }

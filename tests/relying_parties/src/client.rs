@@ -25,16 +25,6 @@ use crate::browser::Browser;
 const MODERN_PYTHON: &[&str] =
     &["connectivly==0.1.0", "Flask==3.1.3", "Authlib==1.9.8", "requests-oauthlib==2.0.0", "requests==2.34.2"];
 
-/// The last Flask-OAuthlib, with what it needs to run on a Python of today.
-const FLASK_OAUTHLIB: &[&str] = &[
-    "Flask-OAuthlib==0.9.6",
-    "Flask==1.1.4",
-    "Werkzeug==0.16.1",
-    "Jinja2==2.11.3",
-    "MarkupSafe==2.0.1",
-    "itsdangerous==1.1.0",
-];
-
 /// Clients from npm.
 const NODE: &[&str] = &["openid-client@6.8.9", "oauth4webapi@3.8.8"];
 
@@ -61,15 +51,6 @@ impl Client {
     /// When the packages cannot be installed or the script cannot be started.
     pub fn python(script: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let python = tools::from_pypi("relying-parties", MODERN_PYTHON)?;
-        Self::start(program::bound_to_us(python).arg(script), variables)
-    }
-
-    /// Starts a Python script with Flask-OAuthlib.
-    ///
-    /// # Errors
-    /// As for [`Self::python`].
-    pub fn flask_oauthlib(script: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let python = tools::from_pypi("flask-oauthlib", FLASK_OAUTHLIB)?;
         Self::start(program::bound_to_us(python).arg(script), variables)
     }
 

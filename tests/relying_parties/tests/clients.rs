@@ -1,4 +1,5 @@
-//! Each published client goes the whole way: finds the issuer, registers, sends its user, gets and uses tokens.
+//! Each published client goes the whole way: finds the issuer, registers, sends its user, gets and uses tokens. Those
+//! of the approval API and of the small OAuth 2 server are tried with the server's own tests.
 
 use end_to_end::handfast::Settings;
 use relying_parties::{
@@ -30,23 +31,6 @@ against_the_demonstration! {
     oauth4webapi_finds_nothing_that_a_strict_client_refuses: node("oauth4webapi.mjs"),
     authlib_signs_in_by_secret_and_by_key: python("authlib_client.py"),
     requests_oauthlib_signs_in_and_refreshes: python("requests_oauthlib_client.py"),
-}
-
-/// PyPI `connectivly` 0.1.0, unmodified: read, approve, deny, validate here and at the server.
-#[tokio::test]
-async fn the_published_connectivly_package_decides_and_validates() {
-    let server = issuer_for_application().unwrap();
-    let redirect_uri = "http://127.0.0.1/callback";
-    let (id, secret) = register(&server, "Reader", redirect_uri, "connectivly").await.unwrap();
-    let variables = [
-        ("HANDFAST_URL", server.url()),
-        ("HANDFAST_API_KEY", API_KEY),
-        ("CLIENT_ID", &id),
-        ("CLIENT_SECRET", &secret),
-        ("REDIRECT_URI", redirect_uri),
-    ];
-    let client = Client::python(&script("connectivly_package.py"), &variables).unwrap();
-    client.finish(&mut Browser::new(&[server.url()]).unwrap()).await.unwrap();
 }
 
 /// A Flask program written after the guide: its users log in with it at another application.
@@ -85,29 +69,4 @@ async fn a_program_written_after_the_guide_runs() {
     let denied = browser.visit(&authorize("openid%20email")).await.unwrap();
     assert_eq!(denied.param("error").as_deref(), Some("access_denied"), "{denied:?}");
     assert_eq!(denied.param("state").as_deref(), Some("s"));
-}
-
-/// Flask-OAuthlib 0.9.6 against the routes of the small OAuth 2 server, and what it shows after a denial.
-#[tokio::test]
-async fn flask_oauthlib_signs_in_under_the_legacy_profile() {
-    let server = Settings::demo().variable("HANDFAST_API_KEY", API_KEY).start("127.0.0.1").unwrap();
-    let mut program = Client::flask_oauthlib(
-        &script("flask_oauthlib_client.py"),
-        &[("HANDFAST_URL", server.url()), ("OAUTHLIB_INSECURE_TRANSPORT", "true")],
-    )
-    .unwrap();
-    let address = program.address().await.unwrap();
-    let redirect_uri = format!("{address}/authorized");
-    let (id, secret) = register(&server, "Old client", &redirect_uri, "legacy_confidential").await.unwrap();
-    let configure = reqwest::Client::new().post(format!("{address}/configure"));
-    let configured = configure.form(&[("id", &id), ("secret", &secret)]).send().await.unwrap();
-    assert_eq!(configured.status(), 200);
-
-    let servers = [server.url(), &address];
-    let landing = Browser::new(&servers).unwrap().visit(&format!("{address}/")).await.unwrap();
-    assert!(landing.text().contains("\"username\":\"ada\""), "{landing:?}");
-
-    let mut denying = Browser::new(&servers).unwrap().denying();
-    let landing = denying.visit(&format!("{address}/")).await.unwrap();
-    assert!(landing.text().starts_with("Access denied: reason=access_denied"), "{landing:?}");
 }
