@@ -5,7 +5,7 @@
 //! scopes (RFC 9068 4), and, for tokens bound to a key, the DPoP proof (RFC 9449 7). A refusal says what belongs into
 //! `WWW-Authenticate` (RFC 6750 3). How the keys are fetched is up to the application: any HTTP client will do.
 //!
-//! With the feature `axum`, [`ProtectLayer`] does this for a router, and handlers take the [`AccessToken`] as an
+//! With the feature `axum`, `ProtectLayer` does this for a router, and handlers take the [`AccessToken`] as an
 //! argument:
 //!
 //! ```
