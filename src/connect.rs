@@ -89,10 +89,11 @@ struct Live {
     settle: Settle,
     /// `None` in redirect mode.
     popup: Option<Popup>,
-    listeners: Vec<Listener>,
+    /// For the answer, the abort and the blocked form.
+    listeners: [Option<Listener>; 3],
     _ticking: Timer,
     timeout: Timer,
-    token: Vec<Callback>,
+    token: [Option<Callback>; 2],
     request: Option<StatusRequest>,
     standing: Standing,
     submitted: bool,
@@ -164,9 +165,7 @@ fn begin(
             "this page has no origin: give its frame sandbox=\"allow-same-origin allow-popups\", or serve it over http",
         ));
     }
-    let Some((id, secret)) = random::attempt_names(&page) else {
-        return Err(failure(ErrorCode::Internal, "the browser gave no random numbers"));
-    };
+    let (id, secret) = random::attempt_names();
     let status_url = host.at(attempt_status::PATH, "");
     let popup = if is_redirect(&options) {
         if redirect::remember(&page, &status_url, &id, &secret, config_key, connection_id).is_none() {
@@ -206,14 +205,13 @@ fn begin(
 
 impl Attempt {
     fn run(self: &Rc<Self>, popup: Option<Popup>, settle: Settle, signal: &JsValue) {
-        let mut listeners = vec![match &popup {
+        let answer = match &popup {
             Some(_) => self.listen(&self.page, "message", Self::hear),
             // The user may come back by the browser's own button, to a page that was only put aside.
             None => self.listen(&self.page, "pageshow", Self::come_back),
-        }];
-        if signal.is_truthy() {
-            listeners.push(self.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
-        }
+        };
+        let abort =
+            signal.is_truthy().then(|| self.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
         let time_out = self.callback(|attempt, _| {
             attempt.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
         });
@@ -221,10 +219,10 @@ impl Attempt {
         *self.live.borrow_mut() = Some(Live {
             settle,
             popup,
-            listeners,
+            listeners: [Some(answer), abort, None],
             _ticking: Timer::every(TICK_MS, self.callback(|attempt, _| attempt.tick())),
             timeout: Timer::after(timeout_ms, time_out),
-            token: Vec::new(),
+            token: [None, None],
             request: None,
             standing: Standing::Pending,
             submitted: false,
@@ -238,32 +236,32 @@ impl Attempt {
     }
 
     /// A function of JavaScript that runs `then` with this attempt.
-    fn callback(self: &Rc<Self>, then: fn(&Rc<Self>, JsValue)) -> Callback {
+    fn callback(self: &Rc<Self>, then: fn(&Rc<Self>, &JsValue)) -> Callback {
         let attempt = self.clone();
-        Callback::new(move |value| then(&attempt, value))
+        Callback::new(move |value: JsValue| then(&attempt, &value))
     }
 
     fn listen(
         self: &Rc<Self>,
         target: &JsValue,
         name: &'static str,
-        then: fn(&Rc<Self>, JsValue),
+        then: fn(&Rc<Self>, &JsValue),
     ) -> Listener {
         Listener::new(target, name, self.callback(then))
     }
 
-    fn hear(self: &Rc<Self>, event: JsValue) {
+    fn hear(self: &Rc<Self>, event: &JsValue) {
         let live = self.live.borrow();
         let Some(popup) = live.as_ref().and_then(|live| live.popup.as_ref()) else { return };
-        let outcome = callback_listener::heard(&event, popup.as_js(), &self.origin, &self.id);
+        let outcome = callback_listener::heard(event, popup.as_js(), &self.origin, &self.id);
         drop(live);
         if let Some(outcome) = outcome {
             self.settle(outcome);
         }
     }
 
-    fn come_back(self: &Rc<Self>, event: JsValue) {
-        if property(&event, "persisted").is_truthy() {
+    fn come_back(self: &Rc<Self>, event: &JsValue) {
+        if property(event, "persisted").is_truthy() {
             self.give_up(popup_closed());
         }
     }
@@ -272,7 +270,7 @@ impl Attempt {
     fn ask_token(self: &Rc<Self>) {
         let token = property(self.options.as_js(), "connectToken");
         let Some(ask) = token.dyn_ref::<Function>() else {
-            return self.start(token);
+            return self.start(&token);
         };
         self.with_popup(Popup::show_connecting);
         let brought = match ask.call0(&JsValue::UNDEFINED) {
@@ -281,18 +279,19 @@ impl Attempt {
         };
         let given = self.callback(Self::start);
         let refused = self.callback(|attempt, error| {
-            let reason = text_property(&error, "message").unwrap_or_default();
+            let reason = text_property(error, "message").unwrap_or_default();
             let message = join(&["connectToken gave no token: ", &reason]);
             attempt.settle(Err(failure_with(ErrorCode::InvalidConnectToken, &message)));
         });
         let _ = brought.then2(&given, &refused);
         if let Some(live) = &mut *self.live.borrow_mut() {
-            live.token.extend([given, refused]);
+            live.token[0] = Some(given);
+            live.token[1] = Some(refused);
         }
     }
 
     /// Submits the start request out of the blank window, or in redirect mode out of the page.
-    fn start(self: &Rc<Self>, token: JsValue) {
+    fn start(self: &Rc<Self>, token: &JsValue) {
         let Some(document) = self.document() else {
             return self.settle(Err(failure(
                 ErrorCode::Sandboxed,
@@ -300,18 +299,18 @@ impl Attempt {
             )));
         };
         let listener = self.listen(&document, "securitypolicyviolation", |attempt, event| {
-            if text_property(&event, "effectiveDirective").as_deref() == Some("form-action") {
+            if text_property(event, "effectiveDirective").as_deref() == Some("form-action") {
                 attempt.settle(Err(attempt.csp_blocked()));
             }
         });
         {
             let mut live = self.live.borrow_mut();
             let Some(live) = &mut *live else { return };
-            live.listeners.push(listener);
+            live.listeners[2] = Some(listener);
             live.submitted = true;
         }
         self.with_popup(Popup::show_connecting);
-        if start_form::submit(&document, &self.start_url, &self.request(&token)).is_none() {
+        if start_form::submit(&document, &self.start_url, &self.request(token)).is_none() {
             return self.settle(Err(self.csp_blocked()));
         }
         self.tell("started");
@@ -325,15 +324,14 @@ impl Attempt {
         set_property(&request, "attempt_secret", &self.secret);
         set_property(&request, "connection_id", &self.connection_id);
         set_property(&request, "connect_token", token);
-        for (name, option) in
-            [("params", "params"), ("scopes", "scopes"), ("authorization_params", "authorizationParams")]
-        {
-            set_property(&request, name, &property(self.options.as_js(), option));
-        }
+        let options = self.options.as_js();
+        set_property(&request, "params", &property(options, "params"));
+        set_property(&request, "scopes", &property(options, "scopes"));
+        set_property(&request, "authorization_params", &property(options, "authorizationParams"));
         let redirect = is_redirect(&self.options);
         set_text(&request, "mode", if redirect { "redirect" } else { "popup" });
         if redirect {
-            let given = property(self.options.as_js(), "returnTo");
+            let given = property(options, "returnTo");
             let here = || property(&property(&self.page, "location"), "href");
             set_property(&request, "return_to", &if given.is_truthy() { given } else { here() });
         }
@@ -368,7 +366,7 @@ impl Attempt {
     }
 
     fn ask(self: &Rc<Self>, ask: Ask) -> StatusRequest {
-        let answered = self.callback(|attempt, event| attempt.answered(attempt_status::read(&event)));
+        let answered = self.callback(|attempt, event| attempt.answered(attempt_status::read(event)));
         StatusRequest::send(&self.status_url, &self.id, &self.secret, ask, answered)
     }
 
@@ -414,7 +412,10 @@ impl Attempt {
     /// Undoes everything and settles the promise, once.
     fn settle(self: &Rc<Self>, outcome: Outcome) {
         let Some(live) = self.live.take() else { return };
-        RUNNING.with_borrow_mut(|running| running.retain(|attempt| !Rc::ptr_eq(attempt, self)));
+        RUNNING.with_borrow_mut(|running| {
+            let at = running.iter().position(|attempt| Rc::ptr_eq(attempt, self));
+            at.map(|at| running.swap_remove(at))
+        });
         self.tell("returned");
         if live.popup.is_none() {
             redirect::forget(&self.page, &self.status_url);

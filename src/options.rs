@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use js_sys::futures::future_to_promise;
 use js_sys::{Array, Object};
+#[cfg(feature = "npm")]
+use wasm_bindgen::JsCast;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortSignal, Window};
 
 use crate::js::{object_property, set_property, text_property};

@@ -1,12 +1,29 @@
 //! The window: opened blank inside the click, watched, closed on drop.
 
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Window};
 
 use crate::js::{number_property, object_property, property, push_number};
 
+#[wasm_bindgen]
+extern "C" {
+    /// A window of which nothing is used that another origin hides.
+    #[derive(Clone)]
+    type AnyWindow;
+
+    #[wasm_bindgen(method, js_name = open)]
+    fn open_window(this: &AnyWindow, url: &str, target: &str, features: &str) -> JsValue;
+
+    #[wasm_bindgen(method, js_name = focus)]
+    fn focus_window(this: &AnyWindow);
+
+    #[wasm_bindgen(method, js_name = close)]
+    fn close_window(this: &AnyWindow);
+}
+
 /// An open window of our own.
-pub(crate) struct Popup(Window);
+pub(crate) struct Popup(AnyWindow);
 
 impl Popup {
     /// Opens a blank window over the middle of the page's window, or takes the application's. `None` if the browser
@@ -18,16 +35,17 @@ impl Popup {
         let (width, height) =
             (number_property(options, "width", 600), number_property(options, "height", 700));
         let mut features = String::from("popup");
-        for (name, value) in [
-            (",width=", width),
-            (",height=", height),
-            (",left=", middle(page, "screenX", "outerWidth", width)),
-            (",top=", middle(page, "screenY", "outerHeight", height)),
-        ] {
+        let mut add = |name, value| {
             features.push_str(name);
             push_number(&mut features, value);
-        }
-        page.open_with_url_and_target_and_features("", "", &features).ok()?.map(Self)
+        };
+        add(",width=", width);
+        add(",height=", height);
+        add(",left=", middle(page, "screenX", "outerWidth", width));
+        add(",top=", middle(page, "screenY", "outerHeight", height));
+        let page: &AnyWindow = page.unchecked_ref();
+        let opened = page.open_window("", "", &features);
+        opened.is_truthy().then(|| Self(opened.unchecked_into()))
     }
 
     /// Its document, while that is still the blank one and this page may touch it.
@@ -52,15 +70,15 @@ impl Popup {
 
     /// The window itself, to compare with a message's source.
     pub(crate) fn as_js(&self) -> &JsValue {
-        self.0.unchecked_ref()
+        &self.0
     }
 
     pub(crate) fn focus(&self) {
-        let _ = self.0.focus();
+        self.0.focus_window();
     }
 
     pub(crate) fn close(&self) {
-        let _ = self.0.close();
+        self.0.close_window();
     }
 }
 

@@ -12,7 +12,10 @@ extern "C" {
     type Part;
 
     #[wasm_bindgen(method, js_name = setAttribute)]
-    fn set_attribute(this: &Part, name: &str, value: &JsValue);
+    fn set(this: &Part, name: &str, value: &str);
+
+    #[wasm_bindgen(method, js_name = setAttribute)]
+    fn set_js(this: &Part, name: &str, value: &JsValue);
 
     #[wasm_bindgen(method, js_name = appendChild)]
     fn append_child(this: &Part, child: &Part);
@@ -32,17 +35,21 @@ extern "C" {
 pub(crate) fn submit(document: &Document, action: &JsValue, request: &JsValue) -> Option<()> {
     let root: Part = property(document, "documentElement").unchecked_into();
     let maker: &Maker = document.unchecked_ref();
-    let append = |parent: &Part, tag, attributes: &[(&str, &JsValue)]| {
+    let append = |parent: &Part, tag| {
         let element = maker.create_element(tag);
-        for (name, value) in attributes {
-            element.set_attribute(name, value);
-        }
         parent.append_child(&element);
         element
     };
-    append(&root, "meta", &[("name", &"referrer".into()), ("content", &"origin".into())]);
-    let attributes = [("method", &"post".into()), ("accept-charset", &"utf-8".into()), ("action", action)];
-    let form = append(&root, "form", &attributes);
-    append(&form, "input", &[("type", &"hidden".into()), ("name", &"request".into()), ("value", request)]);
+    let referrer = append(&root, "meta");
+    referrer.set("name", "referrer");
+    referrer.set("content", "origin");
+    let form = append(&root, "form");
+    form.set("method", "post");
+    form.set("accept-charset", "utf-8");
+    form.set_js("action", action);
+    let field = append(&form, "input");
+    field.set("type", "hidden");
+    field.set("name", "request");
+    field.set_js("value", request);
     form.unchecked_into::<HtmlFormElement>().submit().ok()
 }

@@ -7,7 +7,7 @@ use xtask::{program, repository, target_folder, tools};
 
 /// What each file of the package may weigh at most, in bytes of gzip -9.
 const BUDGETS: [(&str, u64); 3] =
-    [("handfast.js", 18_000), ("handfast.global.js", 21_500), ("react.js", 700)];
+    [("handfast.js", 17_000), ("handfast.global.js", 20_500), ("react.js", 700)];
 
 /// Others' smallest useful programs: what npm installs, and the program that esbuild bundles.
 const PEERS: [(&str, &str); 9] = [
@@ -21,7 +21,7 @@ const PEERS: [(&str, &str); 9] = [
     ),
     (
         "hellojs@1.21.4",
-        "import hello from 'hellojs'; hello.init({ k: 'i' }); b.onclick = () => hello('k').login()",
+        "import hello from 'hellojs/src/hello.js'; hello.init({ k: 'i' }); b.onclick = () => hello('k').login()",
     ),
     (
         "oauth4webapi@3.8.8",
