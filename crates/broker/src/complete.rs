@@ -551,7 +551,7 @@ impl Callback<'_> {
 }
 
 /// The values of the token answer that the provider's entry wants kept.
-fn kept_fields(integration: &Integration, raw: &Value) -> BTreeMap<String, String> {
+pub(crate) fn kept_fields(integration: &Integration, raw: &Value) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     for (name, pointer) in &integration.provider.token_response_fields {
         fields.extend(raw.pointer(pointer).and_then(text_of).map(|value| (name.clone(), value)));

@@ -29,6 +29,7 @@ mod oauth1_flow;
 mod policy;
 mod ports;
 mod quirk;
+mod session_exchange;
 mod token_endpoint;
 mod variable;
 mod waiters;
@@ -88,6 +89,7 @@ pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::{Quirk, QuirkError};
 pub use handfast_protocol::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
+pub use session_exchange::{SessionExchange, SessionExchangeError};
 pub use token_endpoint::{TokenAnswer, TokenError, TokenRequest};
 pub use variable::{UrlTemplate, Variable, VariableError, VariableKind, VariableValues};
 

@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 
 use crate::connection::{GrantType, TokenSet};
 use crate::quirk::hashed_client_secret;
-use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenRequestShape};
+use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenExchange, TokenRequestShape};
 
 /// No access token is said to live longer: a hundred years.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -117,6 +117,24 @@ pub(crate) fn client_credentials_request(
     if !scope.is_empty() {
         params.push(("scope", &scope));
     }
+    token_request(integration, endpoint, &params, &integration.provider.token_params)
+}
+
+/// Exchanges a session token for an access token (RFC 8693 2.1).
+#[must_use]
+pub(crate) fn exchange_request(
+    integration: &Integration,
+    endpoint: Url,
+    session_token: &Secret<String>,
+    exchange: &TokenExchange,
+    requested_token_type: &str,
+) -> TokenRequest {
+    let params = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", session_token.expose().as_str()),
+        ("subject_token_type", &exchange.subject_token_type),
+        ("requested_token_type", requested_token_type),
+    ];
     token_request(integration, endpoint, &params, &integration.provider.token_params)
 }
 

@@ -6,9 +6,10 @@ use axum::{
     http::StatusCode,
 };
 use handfast_broker::{
-    ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation, TypedKind,
+    ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
+    SessionExchange, TypedKind,
 };
-use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Timestamp};
+use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Secret, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -184,6 +185,10 @@ pub(crate) struct NewConnectionBody {
     params: BTreeMap<String, String>,
     #[schemars(with = "Option<Vec<String>>")]
     scopes: Option<Scopes>,
+    /// With `token_exchange`: the token that the provider's embedded page sent.
+    session_token: Option<String>,
+    /// With `token_exchange`: `offline` or `online`, say.
+    requested_token: Option<String>,
 }
 
 /// The grants that need no browser.
@@ -191,6 +196,7 @@ pub(crate) struct NewConnectionBody {
 #[serde(rename_all = "snake_case")]
 enum NewGrantType {
     ClientCredentials,
+    TokenExchange,
 }
 
 /// `POST /connections`: connects the client itself, in place of an older connection of that id.
@@ -203,14 +209,33 @@ pub(crate) async fn create(
     let NewConnectionBody {
         config_key,
         connection_id,
-        grant_type: NewGrantType::ClientCredentials,
+        grant_type,
         params,
         scopes,
+        session_token,
+        requested_token,
     } = new;
+    if matches!(grant_type, NewGrantType::ClientCredentials) == session_token.is_some() {
+        let problem = "session_token belongs to the grant type token_exchange, and is needed there";
+        return Err(Problem::invalid_request(problem).field("session_token"));
+    }
     // A token that the provider has given is stored, also for a caller who has hung up.
     let task = tokio::spawn({
         let (app, config_key, connection_id) = (app.clone(), config_key.clone(), connection_id.clone());
-        async move { app.broker().connect_client(&config_key, &connection_id, &params, scopes.as_ref()).await }
+        async move {
+            let Some(session_token) = session_token else {
+                let connected =
+                    app.broker().connect_client(&config_key, &connection_id, &params, scopes.as_ref());
+                return connected.await.map_err(Problem::from);
+            };
+            let exchange = SessionExchange {
+                config_key,
+                connection_id,
+                session_token: Secret::new(session_token),
+                requested_token: requested_token.unwrap_or_else(|| "offline".to_owned()),
+            };
+            app.broker().exchange_session_token(exchange).await.map_err(Problem::from)
+        }
     });
     task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     tracing::info!(%config_key, "client connected");

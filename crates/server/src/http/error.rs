@@ -7,7 +7,8 @@ use axum::{
 };
 use handfast_broker::{
     AccessTokenError, ConnectClientError, CreateApiKeyError, CreateConnectTokenError, CreateIntegrationError,
-    EditIntegrationError, EditMetadataError, FindIntegrationError, InvalidIntegration, StoreError,
+    EditIntegrationError, EditMetadataError, FindIntegrationError, InvalidIntegration, SessionExchangeError,
+    StoreError,
 };
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, NameError};
 use schemars::JsonSchema;
@@ -137,6 +138,17 @@ impl From<ConnectClientError> for Problem {
             ConnectClientError::Variable(_) => Self::new(error.code(), error.to_string()).field("params"),
             _ => Self::new(error.code(), error.to_string()),
         }
+    }
+}
+
+impl From<SessionExchangeError> for Problem {
+    fn from(error: SessionExchangeError) -> Self {
+        let field = match error {
+            SessionExchangeError::Connect(error) => return error.into(),
+            SessionExchangeError::UnknownToken(_) => "requested_token",
+            SessionExchangeError::NotSupported | SessionExchangeError::SessionToken(_) => "session_token",
+        };
+        Self::new(error.code(), error.to_string()).field(field)
     }
 }
 

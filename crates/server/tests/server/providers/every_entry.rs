@@ -2,24 +2,25 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path, sync::Arc};
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use handfast_broker::{
     Catalog, ClientAuthentication, CodeChallengeMethod, Protocol, Provider, Quirk, RefreshTokenPolicy,
-    TokenRequestShape,
+    SignatureMethod, TokenRequestShape,
 };
 use tokio::task::JoinSet;
+use url::Url;
 
-use super::harness::{CLIENT_ID, CLIENT_SECRET, CODE, Dance, Harness, Request, hex};
+use super::harness::{CLIENT_ID, CLIENT_SECRET, CODE, Dance, Harness, Request, hex, oauth1_params};
 
 const SCOPES: [&str; 2] = ["read:a", "write/b+c"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_entry_is_asked_as_it_says_and_its_authorization_url_is_the_one_in_the_snapshot() {
-    let driven = |provider: &&Provider| provider.protocol == Protocol::Oauth2;
+    let driven = |provider: &&Provider| !provider.takes_credentials();
     let providers: Vec<Provider> = Catalog::embedded().iter().filter(driven).cloned().collect();
     let harness = Arc::new(Harness::start(providers.clone()).await);
     let mut urls = BTreeMap::new();
@@ -31,7 +32,10 @@ async fn every_entry_is_asked_as_it_says_and_its_authorization_url_is_the_one_in
             let harness = Arc::clone(&harness);
             dances.spawn(async move {
                 let dance = harness.dance(&provider.name).await;
-                let url = check(&harness, &provider, &dance);
+                let url = match provider.protocol {
+                    Protocol::Oauth1 => check_oauth1(&harness, &provider, &dance),
+                    _ => check(&harness, &provider, &dance),
+                };
                 (provider.name, url)
             });
         }
@@ -53,6 +57,87 @@ async fn every_entry_is_asked_as_it_says_and_its_authorization_url_is_the_one_in
         changed.is_none() && snapshot == written,
         "run `cargo xtask providers` if this is meant: {changed:?}"
     );
+}
+
+/// RFC 5849: temporary credentials, authorization, token, each signed as the entry says.
+fn check_oauth1(harness: &Harness, provider: &Provider, dance: &Dance) -> String {
+    let name = &provider.name;
+    let asked = harness.take(name, "request_token");
+    let fields = check_signed(harness, provider, &asked, "");
+    let callback = Url::parse(&fields["oauth_callback"]).expect("RFC 5849 2.1");
+    assert_eq!(callback.path(), "/oauth/callback", "{name}");
+    let mut params = dance.authorization.params();
+    assert_eq!(params.remove("oauth_token").as_deref(), Some("temporary-1"), "{name}");
+    for (field, value) in &provider.authorization_params {
+        assert_eq!(params.remove(field).as_ref(), Some(value), "{name}: {field}");
+    }
+    params.remove("scope");
+    assert!(params.is_empty(), "{name}: nobody asked for {params:?}");
+    let fields = check_signed(harness, provider, &dance.token, "temporary-secret-1");
+    assert_eq!(fields["oauth_token"], "temporary-1", "{name}");
+    assert_eq!(fields["oauth_verifier"], "verifier-1", "{name}");
+    let credentials = &dance.connection["credentials"];
+    assert_eq!(credentials["oauth_token"], "access-1", "{name}: {credentials}");
+    assert_eq!(credentials["oauth_token_secret"], "access-secret-1", "{name}");
+    for field in provider.token_response_fields.keys() {
+        assert_eq!(dance.connection["params"][field], format!("{field}-1"), "{name}");
+    }
+    let written = harness.written(&dance.authorization, &[]);
+    written.trim_end().strip_prefix("GET ").expect("it is a GET").to_owned()
+}
+
+/// Recomputes the signature (RFC 5849 3.4) with code of the test's own; answers the fields of the header.
+fn check_signed(
+    harness: &Harness,
+    provider: &Provider,
+    request: &Request,
+    token_secret: &str,
+) -> BTreeMap<String, String> {
+    let name = &provider.name;
+    assert_eq!(request.method, "POST", "{name}");
+    let fields = oauth1_params(&request.headers["authorization"]);
+    assert_eq!(fields["oauth_consumer_key"], CLIENT_ID, "{name}");
+    assert_eq!(fields["oauth_signature_method"], provider.signature_method.as_str(), "{name}");
+    let key = format!("{}&{}", oauth1_escape(CLIENT_SECRET), oauth1_escape(token_secret));
+    let expected = match provider.signature_method {
+        SignatureMethod::Plaintext => key,
+        SignatureMethod::HmacSha1 | SignatureMethod::HmacSha256 => {
+            let mut url = harness.actual_url(name, request);
+            let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+            pairs.extend(
+                fields
+                    .clone()
+                    .into_iter()
+                    .filter(|(field, _)| field != "oauth_signature" && field != "realm"),
+            );
+            let mut pairs: Vec<String> = pairs
+                .iter()
+                .map(|(field, value)| format!("{}={}", oauth1_escape(field), oauth1_escape(value)))
+                .collect();
+            pairs.sort();
+            url.set_query(None);
+            let base = format!("POST&{}&{}", oauth1_escape(url.as_str()), oauth1_escape(&pairs.join("&")));
+            let algorithm = match provider.signature_method {
+                SignatureMethod::HmacSha256 => hmac::HMAC_SHA256,
+                _ => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            };
+            STANDARD.encode(hmac::sign(&hmac::Key::new(algorithm, key.as_bytes()), base.as_bytes()))
+        }
+    };
+    assert_eq!(fields["oauth_signature"], expected, "{name}");
+    fields
+}
+
+/// RFC 5849 3.6.
+fn oauth1_escape(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    })
 }
 
 /// Checks all requests; answers the authorization URL with what changes from run to run put in words.

@@ -275,6 +275,12 @@ impl Harness {
         url.into()
     }
 
+    /// The address at which the fake heard a request.
+    pub(super) fn actual_url(&self, name: &str, request: &Request) -> Url {
+        let rest = request.url.strip_prefix("https://").expect("as the entry has it");
+        Url::parse(&format!("{}{rest}", self.base(name, &request.endpoint))).expect("it was asked for")
+    }
+
     fn base(&self, name: &str, endpoint: &str) -> String {
         format!("http://{}/{name}/{endpoint}/", self.fake)
     }

@@ -1,5 +1,7 @@
 //! A provider that signs what it sends (Shopify): callbacks, install links, online and expiring tokens.
 
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use handfast_broker::{Catalog, Provider};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -91,6 +93,86 @@ async fn online_tokens_are_asked_for_by_one_more_parameter() {
     assert!(url.contains("/my-store.myshopify.com/admin/oauth/authorize?"), "{url}");
     assert!(url.contains("&grant_options%5B%5D=per-user&"), "{url}");
     assert!(url.ends_with("&scope=read_products%2Cwrite_orders"), "{url}");
+}
+
+/// A session token as the provider's embedded page makes it.
+fn session_token(claims: &Value, secret: &str) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes())))
+}
+
+#[tokio::test]
+async fn a_session_token_is_exchanged_for_an_offline_or_an_online_token() {
+    let harness = harness().await;
+    let claims = json!({
+        "iss": "https://my-store.myshopify.com/admin",
+        "dest": "https://my-store.myshopify.com",
+        "aud": CLIENT_ID,
+        "sub": "42",
+        "exp": now() + 60,
+        "nbf": now(),
+        "iat": now(),
+    });
+    let exchange = |token: String, requested: &str| {
+        let body = json!({
+            "config_key": NAME,
+            "connection_id": "my-store",
+            "grant_type": "token_exchange",
+            "session_token": token,
+            "requested_token": requested,
+        });
+        answer(harness.request(Method::POST, "/connections").json(&body))
+    };
+    for requested in ["offline", "online"] {
+        let token = session_token(&claims, CLIENT_SECRET);
+        let (status, connection) = exchange(token.clone(), requested).await;
+        assert_eq!(status, 201, "{connection}");
+        assert_eq!(connection["credentials"]["access_token"], "access-1");
+        assert_eq!(connection["params"], json!({ "shop": "my-store", "sub": "42" }));
+        let request = harness.take(NAME, "token");
+        assert_eq!(request.url, "https://my-store.myshopify.com/admin/oauth/access_token");
+        let expected = [
+            ("client_id", CLIENT_ID),
+            ("client_secret", CLIENT_SECRET),
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            (
+                "requested_token_type",
+                &format!("urn:shopify:params:oauth:token-type:{requested}-access-token"),
+            ),
+            ("subject_token", &token),
+            ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
+        ];
+        assert!(request.params().iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
+    }
+    let changed = |claim: &str, value: Value| {
+        let mut changed = claims.clone();
+        changed[claim] = value;
+        changed
+    };
+    for (token, code) in [
+        (session_token(&claims, "another secret"), "invalid_signature"),
+        (session_token(&changed("aud", json!("client-2")), CLIENT_SECRET), "invalid_signature"),
+        (session_token(&changed("exp", json!(now() - 20)), CLIENT_SECRET), "invalid_signature"),
+        (
+            session_token(&changed("dest", json!("https://other.myshopify.com")), CLIENT_SECRET),
+            "invalid_signature",
+        ),
+    ] {
+        let (_, refused) = exchange(token, "offline").await;
+        assert_eq!(
+            (&refused["code"], &refused["field"]),
+            (&json!(code), &json!("session_token")),
+            "{refused}"
+        );
+    }
+    let (status, refused) = exchange(session_token(&claims, CLIENT_SECRET), "eternal").await;
+    assert!(
+        status == 400 && refused["detail"].as_str().unwrap().contains("offline or online"),
+        "{status} {refused}"
+    );
+    assert!(harness.find(NAME, "token").is_none(), "nothing else was asked of the provider");
 }
 
 #[tokio::test]
