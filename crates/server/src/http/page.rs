@@ -24,6 +24,7 @@ pub(crate) struct Page {
     script: Option<(&'static str, String)>,
     form_action: FormAction,
     wide: bool,
+    frame_ancestor: Option<String>,
 }
 
 /// Where the forms of a page may go, also by the redirects that answer them (Chromium and WebKit check those too).
@@ -40,7 +41,7 @@ pub(crate) enum FormAction {
 impl Page {
     /// A page with a heading's worth of `title` and the `body` below it.
     pub(crate) fn new(title: impl Into<String>, body: Markup) -> Self {
-        Self { status: StatusCode::OK, title: title.into(), body, script: None, form_action: FormAction::None, wide: false }
+        Self { status: StatusCode::OK, title: title.into(), body, script: None, form_action: FormAction::None, wide: false, frame_ancestor: None }
     }
 
     /// Answers with another status than 200.
@@ -58,6 +59,12 @@ impl Page {
     /// Gives the page room for a table.
     pub(crate) fn wide(mut self) -> Self {
         self.wide = true;
+        self
+    }
+
+    /// Lets pages of `origin`, and of no other, show the page in a frame.
+    pub(crate) fn frame_ancestor(mut self, origin: String) -> Self {
+        self.frame_ancestor = Some(origin);
         self
     }
 
@@ -99,7 +106,7 @@ impl IntoResponse for Page {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let policy = content_security_policy(&nonce, self.form_action);
+        let policy = content_security_policy(&nonce, self.form_action, self.frame_ancestor.as_deref());
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_str(&policy).expect("a policy is made of visible ASCII"),
@@ -108,7 +115,8 @@ impl IntoResponse for Page {
     }
 }
 
-fn content_security_policy(nonce: &str, form_action: FormAction) -> String {
+fn content_security_policy(nonce: &str, form_action: FormAction, frame_ancestor: Option<&str>) -> String {
+    let frame_ancestor = frame_ancestor.unwrap_or("'none'");
     let form_action = match form_action {
         FormAction::None => "form-action 'none'; ",
         FormAction::SelfOnly => "form-action 'self'; ",
@@ -116,7 +124,7 @@ fn content_security_policy(nonce: &str, form_action: FormAction) -> String {
     };
     format!(
         "default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; base-uri 'none'; \
-         {form_action}frame-ancestors 'none'"
+         {form_action}frame-ancestors {frame_ancestor}"
     )
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     support::{Options, Server, answer},
-    world::{Browser, Page, issuer},
+    world::{Browser, Page},
 };
 
 impl Server {
@@ -21,8 +21,7 @@ impl Server {
     }
 }
 
-#[tokio::test]
-async fn a_user_sees_what_they_allowed_and_takes_it_away() {
+async fn a_user_sees_what_they_allowed_and_takes_it_away(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let client = server.client(json!({"app_name": "Reader"})).await;
     let tokens = server.tokens(&client, &[]).await;
@@ -43,8 +42,9 @@ async fn a_user_sees_what_they_allowed_and_takes_it_away() {
     assert_eq!(server.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await.0, 400);
 }
 
-#[tokio::test]
-async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only() {
+async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only(
+    issuer: impl Fn() -> Options,
+) {
     let server = issuer().start();
     let (browser, other) = (Browser::new(), Browser::new());
     let registration = format!("{}/oauth/register", server.address);
@@ -148,4 +148,9 @@ async fn the_first_start_makes_an_api_key_and_shows_it_once() {
     assert_eq!(read(&again, &key).await.0, 404);
     again.terminate();
     assert_eq!(again.next_line(), "", "the second start prints no key");
+}
+
+on_both_databases! {
+    a_user_sees_what_they_allowed_and_takes_it_away,
+    an_owner_registers_edits_rotates_and_deletes_their_own_application_only,
 }

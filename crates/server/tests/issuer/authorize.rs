@@ -131,8 +131,7 @@ async fn the_challenge_is_waived_for_confidential_clients_with_a_nonce_only() {
     assert_eq!(error(&legacy, &without_nonce).await, None);
 }
 
-#[tokio::test]
-async fn the_application_reads_and_approves_a_login_session() {
+async fn the_application_reads_and_approves_a_login_session(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let client = server.client(json!({"app_name": "Reader"})).await;
     let browser = Browser::new();
@@ -225,8 +224,7 @@ async fn consent_needs_the_page_and_works_once() {
     assert_eq!(again.status, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted() {
+async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
@@ -243,8 +241,7 @@ async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted() {
 }
 
 /// OpenID Connect Core 3.1.2.1.
-#[tokio::test]
-async fn prompt_none_answers_from_the_session_or_says_what_is_missing() {
+async fn prompt_none_answers_from_the_session_or_says_what_is_missing(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
@@ -276,6 +273,8 @@ async fn answers_travel_by_query_fragment_form_or_message() {
     let message = browser.get(&ask("web_message")).await;
     assert!(message.body.contains("\"origin\":\"https://client.example\""), "{}", message.body);
     assert!(message.body.contains("\"error\":\"login_required\""));
+    let policy = message.header("content-security-policy");
+    assert!(policy.contains("frame-ancestors https://client.example"), "{policy}");
 }
 
 #[tokio::test]
@@ -336,4 +335,10 @@ async fn a_restart_between_any_two_steps_is_not_noticed() {
     assert_eq!(status, 200, "{refreshed}");
     let server = restart(server);
     assert_eq!(server.userinfo(refreshed["access_token"].as_str().unwrap()).await.0, 200);
+}
+
+on_both_databases! {
+    the_application_reads_and_approves_a_login_session,
+    remembered_consent_is_not_asked_for_again_unless_more_is_wanted,
+    prompt_none_answers_from_the_session_or_says_what_is_missing,
 }

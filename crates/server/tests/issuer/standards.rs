@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Server, answer},
+    support::{Options, Server, answer},
     world::{Browser, CHALLENGE, REDIRECT_URI, Registered, claims, header, issuer},
 };
 
@@ -16,8 +16,7 @@ impl Server {
 }
 
 /// RFC 7662 2.
-#[tokio::test]
-async fn a_client_introspects_its_own_tokens_and_the_operator_all() {
+async fn a_client_introspects_its_own_tokens_and_the_operator_all(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let tokens = server.tokens(&client, &[]).await;
@@ -58,8 +57,7 @@ async fn who_guesses_tokens_without_a_key_is_slowed_down() {
 }
 
 /// RFC 7009 2, ASVS 10.4.10.
-#[tokio::test]
-async fn a_client_revokes_its_own_tokens() {
+async fn a_client_revokes_its_own_tokens(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     for kind in ["access_token", "refresh_token"] {
@@ -81,8 +79,7 @@ async fn a_client_revokes_its_own_tokens() {
 }
 
 /// RFC 9126 2 and 4.
-#[tokio::test]
-async fn a_pushed_request_is_used_once_by_its_own_client() {
+async fn a_pushed_request_is_used_once_by_its_own_client(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let browser = Browser::new();
@@ -118,8 +115,7 @@ async fn a_pushed_request_is_used_once_by_its_own_client() {
 }
 
 /// OpenID Connect Core 5.3.2 and 8.
-#[tokio::test]
-async fn userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so() {
+async fn userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so(issuer: impl Fn() -> Options) {
     let server = issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();
     let register = async |host: &str, more: Value| {
         let mut document =
@@ -162,8 +158,7 @@ async fn userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so() 
 }
 
 /// ASVS 11.2.2: keys are replaced by command, and what the old ones signed stays good.
-#[tokio::test]
-async fn rotated_keys_stay_published_while_their_tokens_live() {
+async fn rotated_keys_stay_published_while_their_tokens_live(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let client = server.client(json!({})).await;
     let before = server.tokens(&client, &[]).await;
@@ -209,4 +204,12 @@ async fn clients_are_made_on_the_command_line() {
     assert_eq!(header(&tokens["access_token"])["typ"], json!("at+jwt"));
     let again = server.command_with_key(&create);
     assert!(!again.status.success() && crate::support::printed(&again).contains("exists already"));
+}
+
+on_both_databases! {
+    a_client_introspects_its_own_tokens_and_the_operator_all,
+    a_client_revokes_its_own_tokens,
+    a_pushed_request_is_used_once_by_its_own_client,
+    userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so,
+    rotated_keys_stay_published_while_their_tokens_live,
 }

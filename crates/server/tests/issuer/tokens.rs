@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    support::answer,
+    support::{Options, answer},
     world::{Browser, REDIRECT_URI, VERIFIER, claims, header, issuer},
 };
 
@@ -67,8 +67,7 @@ async fn applications_of_the_approval_api_get_the_tokens_their_package_reads() {
 }
 
 /// RFC 6749 4.1.3, RFC 7636 4.6, RFC 9700 2.1.1, ASVS 10.4.3: a code is bound to client, redirect URI and challenge.
-#[tokio::test]
-async fn a_code_is_bound_to_client_redirect_uri_and_challenge() {
+async fn a_code_is_bound_to_client_redirect_uri_and_challenge(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let browser = Browser::new();
@@ -106,8 +105,7 @@ async fn a_code_is_bound_to_client_redirect_uri_and_challenge() {
 }
 
 /// RFC 6749 4.1.2, RFC 9700 4.13, ASVS 10.4.2: one of fifty gets tokens, and they end because the code was reused.
-#[tokio::test(flavor = "multi_thread")]
-async fn one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked() {
+async fn one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked(issuer: impl Fn() -> Options) {
     let server = std::sync::Arc::new(issuer().start());
     let client = server.client(json!({})).await;
     let code = server.grant(&Browser::new(), &client, &[]).await.remove("code").unwrap();
@@ -130,8 +128,7 @@ async fn one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked() {
 }
 
 /// RFC 9700 4.14.2, ASVS 10.4.5: refresh tokens rotate, and the reuse of one revokes its family.
-#[tokio::test]
-async fn a_refresh_token_works_once_and_its_reuse_revokes_the_family() {
+async fn a_refresh_token_works_once_and_its_reuse_revokes_the_family(issuer: impl Fn() -> Options) {
     let server = issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let tokens = server.tokens(&client, &[]).await;
@@ -306,4 +303,10 @@ async fn no_token_code_or_secret_is_logged() {
     {
         assert!(!log.contains(text), "the log holds {text}");
     }
+}
+
+on_both_databases! {
+    a_code_is_bound_to_client_redirect_uri_and_challenge,
+    one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked,
+    a_refresh_token_works_once_and_its_reuse_revokes_the_family,
 }

@@ -26,6 +26,11 @@ pub(crate) fn issuer() -> Options {
         .variable("HANDFAST_ISSUER_LOGIN_URL", "https://app.example/connect?own=1")
 }
 
+/// The same on a new PostgreSQL database.
+pub(crate) fn issuer_on_postgresql() -> Options {
+    issuer().variable("HANDFAST_DATABASE_URL", &crate::postgres::new_database())
+}
+
 /// A browser: keeps cookies, follows no redirect by itself.
 pub(crate) struct Browser {
     client: Client,

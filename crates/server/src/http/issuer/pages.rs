@@ -266,5 +266,7 @@ pub(super) fn web_message(answer: &AuthorizationResponse) -> Response {
         h1 { "Done" }
         p { "You can close this window." }
     };
-    Page::new("Done", body).script(SCRIPT, &json!({"message": message, "origin": origin})).into_response()
+    let page = Page::new("Done", body).script(SCRIPT, &json!({"message": message, "origin": origin}));
+    // A silent request is made in a frame of the client's own page.
+    page.frame_ancestor(origin).into_response()
 }
