@@ -1,6 +1,7 @@
 //! What the maintainer's commands share with the tests: where tools stand, and how programs are run.
 
 pub mod program;
+pub mod size;
 pub mod tools;
 
 use std::{

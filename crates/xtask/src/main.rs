@@ -5,7 +5,6 @@ mod demo;
 mod package;
 mod providers;
 mod site;
-mod size;
 mod steps;
 mod test;
 
@@ -30,7 +29,7 @@ fn main() -> ExitCode {
         ["package"] => package::run(),
         ["providers"] => providers::run(),
         ["bench"] => bench::run(),
-        ["size"] => size::run(),
+        ["size"] => xtask::size::run(),
         ["test"] => test::run(test::Extent::Whole),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),

@@ -192,7 +192,8 @@ fn use_own_module(file: &Path, format: &str) -> anyhow::Result<()> {
 
 /// A module whose string holds one character per byte: as UTF-8 it compresses far better than base64.
 fn latin1_module(wasm: &[u8]) -> String {
-    let mut text = String::from("export const wasmBytes = () => Uint8Array.from(\"");
+    let mut text =
+        String::from("import { bytes } from './bytes.js';\nexport const wasmBytes = () => bytes(\"");
     for byte in wasm {
         match byte {
             b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
@@ -200,7 +201,7 @@ fn latin1_module(wasm: &[u8]) -> String {
             _ => text.push(char::from(*byte)),
         }
     }
-    text.push_str("\", (character) => character.charCodeAt(0));\n");
+    text.push_str("\");\n");
     text
 }
 
@@ -212,7 +213,7 @@ fn base64(bytes: &[u8]) -> String {
 fn base64_module(wasm: &[u8]) -> String {
     let text = base64(wasm);
     format!(
-        "export const wasmBytes = () => Uint8Array.from(atob(\"{text}\"), (character) => character.charCodeAt(0));\n"
+        "import {{ bytes }} from './bytes.js';\nexport const wasmBytes = () => bytes(atob(\"{text}\"));\n"
     )
 }
 

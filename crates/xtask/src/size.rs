@@ -2,11 +2,11 @@
 
 use std::{fs, path::Path, process::Command};
 
+use crate::{program, repository, target_folder, tools};
 use anyhow::{Context as _, ensure};
-use xtask::{program, repository, target_folder, tools};
 
 /// What each file of the package may weigh at most, in bytes of gzip -9.
-const BUDGETS: [(&str, u64); 3] =
+pub const BUDGETS: [(&str, u64); 3] =
     [("handfast.js", 17_000), ("handfast.global.js", 20_500), ("react.js", 700)];
 
 /// Others' smallest useful programs: what npm installs, and the program that esbuild bundles.
@@ -53,7 +53,7 @@ const PEERS: [(&str, &str); 9] = [
 ///
 /// # Errors
 /// A file of the package is over its budget, or cannot be measured.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<()> {
     let pkg = repository().join("pkg");
     ensure!(pkg.join("handfast.js").exists(), "pkg/ is not built; run `cargo xtask package`");
     println!("{:<34} {:>9} {:>9} {:>9}", "handfast", "gzip -9", "brotli", "budget");
@@ -102,8 +102,11 @@ fn peer(package: &str, program: &str) -> anyhow::Result<(u64, u64)> {
     measure(&bundle)
 }
 
-/// Bytes as gzip -9 and brotli 11; Node has both.
-fn measure(file: &Path) -> anyhow::Result<(u64, u64)> {
+/// A file's bytes as gzip -9 and as brotli 11; Node has both.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn measure(file: &Path) -> anyhow::Result<(u64, u64)> {
     const SCRIPT: &str = "const z = require('zlib'), f = require('fs').readFileSync(process.argv[1]);
         console.log(z.gzipSync(f, { level: 9 }).length, z.brotliCompressSync(f).length)";
     let sizes = program::run(Command::new("node").args(["-e", SCRIPT]).arg(file))?;

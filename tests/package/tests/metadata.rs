@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use package::Project;
 use serde_json::Value;
-use xtask::{program, tools};
+use xtask::{program, size, tools};
 
 const TYPES: &str = r#"
 import Handfast, { ConnectError, Handfast as Named, type Connected, type ConnectOptions } from 'handfast';
@@ -128,6 +128,16 @@ fn the_packed_files_are_those_that_people_need() -> anyhow::Result<()> {
         let extension = Path::new(file).extension().map_or("", |extension| extension.to_str().unwrap_or(""));
         let known = allowed.contains(&extension) || file.to_string_lossy().starts_with("LICENSE");
         assert!(known || package.join(file).is_dir(), "{} does not belong here", file.display());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_files_are_within_their_budgets() -> anyhow::Result<()> {
+    let project = Project::new(&[])?;
+    for (file, budget) in size::BUDGETS {
+        let (gzip, _) = size::measure(&project.path().join("node_modules/handfast").join(file))?;
+        assert!(gzip <= budget, "{file} weighs {gzip} bytes, more than {budget}");
     }
     Ok(())
 }
