@@ -6,7 +6,7 @@ use package::Project;
 use serde_json::Value;
 use xtask::{program, size, tools};
 
-const TYPES: &str = r#"
+const TYPES: &str = r"
 import Handfast, { ConnectError, Handfast as Named, type Connected, type ConnectOptions } from 'handfast';
 import { useConnect } from 'handfast/react';
 import SlimHandfast, { start } from 'handfast/slim';
@@ -38,7 +38,7 @@ const element: HandfastConnectElement = document.createElement('handfast-connect
 element.addEventListener('handfast-connected', (event) => console.log(event.detail.connectionId));
 // @ts-expect-error: there is no such mode
 handfast.connect('github', 'user-1', { mode: 'tab' });
-"#;
+";
 
 #[test]
 fn the_types_hold_under_strict() -> anyhow::Result<()> {
@@ -128,6 +128,20 @@ fn the_packed_files_are_those_that_people_need() -> anyhow::Result<()> {
         let extension = Path::new(file).extension().map_or("", |extension| extension.to_str().unwrap_or(""));
         let known = allowed.contains(&extension) || file.to_string_lossy().starts_with("LICENSE");
         assert!(known || package.join(file).is_dir(), "{} does not belong here", file.display());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_published_crate_holds_its_sources_and_licences_only() -> anyhow::Result<()> {
+    let mut list = Command::new("cargo");
+    list.args(["package", "--package", "handfast", "--list", "--allow-dirty"])
+        .current_dir(xtask::repository());
+    for file in program::run(&mut list)?.lines() {
+        let known = file.starts_with("src/") || file.starts_with("Cargo.") || file.starts_with("LICENSE-");
+        let known =
+            known || ["README.md", "CHANGELOG.md", "tests/web.rs", ".cargo_vcs_info.json"].contains(&file);
+        assert!(known, "{file} does not belong into the crate");
     }
     Ok(())
 }
