@@ -1,5 +1,7 @@
 //! Seals what must not lie in the database in the clear, bound to the row it belongs to.
 
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest;
 
@@ -104,12 +106,18 @@ pub enum KeyringError {
 
 /// The keys that open sealed values. The last one seals.
 pub struct Keyring {
-    keys: Vec<(KeyId, LessSafeKey)>,
+    keys: RwLock<Vec<Key>>,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: KeyId,
+    cipher: Arc<LessSafeKey>,
 }
 
 impl core::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
+        f.debug_list().entries(self.keys().iter().map(|key| key.id)).finish()
     }
 }
 
@@ -119,33 +127,31 @@ impl Keyring {
     /// # Errors
     /// Names the first line that is not a key.
     pub fn parse(text: &str) -> Result<Self, KeyringError> {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-        let mut keys = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let bytes = URL_SAFE_NO_PAD.decode(line).map_err(|_| KeyringError::BadLine(index + 1))?;
-            let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KeyringError::BadLine(index + 1))?;
-            keys.push((key_id(&bytes), LessSafeKey::new(key)));
-        }
-        if keys.is_empty() { Err(KeyringError::Empty) } else { Ok(Self { keys }) }
+        parse_keys(text).map(|keys| Self { keys: RwLock::new(keys) })
     }
 
-    /// The ids of the keys, the newest last.
-    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
-        self.keys.iter().map(|(id, _)| *id)
+    /// Takes over the keys of another text: what is sealed from now on is sealed with its last.
+    ///
+    /// # Errors
+    /// Names the first line that is not a key; then nothing has changed.
+    pub fn replace(&self, text: &str) -> Result<(), KeyringError> {
+        let keys = parse_keys(text)?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
     }
 
     /// The key that seals.
     #[must_use]
     pub fn newest(&self) -> KeyId {
-        self.newest_key().0
+        self.newest_key().id
     }
 
-    fn newest_key(&self) -> &(KeyId, LessSafeKey) {
-        self.keys.last().expect("a key ring is never made empty")
+    fn newest_key(&self) -> Key {
+        self.keys().last().expect("a key ring is never made empty").clone()
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Vec<Key>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Seals `plain` for `place`.
@@ -153,14 +159,14 @@ impl Keyring {
     /// # Panics
     /// `plain` is longer than 64 GiB.
     pub fn seal(&self, place: Place<'_>, plain: &[u8], randomness: &impl Randomness) -> Sealed {
-        let (id, key) = self.newest_key();
+        let Key { id, cipher } = self.newest_key();
         let mut nonce = [0; NONCE_LEN];
         randomness.fill(&mut nonce);
         let mut bytes = Vec::with_capacity(HEADER_LEN + plain.len() + AES_256_GCM.tag_len());
         bytes.extend_from_slice(&id.header());
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(plain);
-        let tag = key
+        let tag = cipher
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(place.associated_data()),
@@ -177,11 +183,12 @@ impl Keyring {
     /// The key is missing, or the value is not what was sealed there.
     pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Secret<Vec<u8>>, OpenError> {
         let id = sealed.key_id().ok_or(OpenError::NotSealed)?;
-        let (_, key) = self.keys.iter().find(|(own, _)| *own == id).ok_or(OpenError::UnknownKey(id))?;
+        let key = self.keys().iter().find(|key| key.id == id).cloned().ok_or(OpenError::UnknownKey(id))?;
         let body = sealed.0.get(1 + KEY_ID_LEN..).ok_or(OpenError::NotSealed)?;
         let (nonce, ciphertext) = body.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::NotSealed)?;
         let mut plain = ciphertext.to_vec();
         let opened = key
+            .cipher
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
                 Aad::from(place.associated_data()),
@@ -192,6 +199,21 @@ impl Keyring {
         plain.truncate(opened);
         Ok(Secret::new(plain))
     }
+}
+
+fn parse_keys(text: &str) -> Result<Vec<Key>, KeyringError> {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let mut keys = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(line).map_err(|_| KeyringError::BadLine(index + 1))?;
+        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KeyringError::BadLine(index + 1))?;
+        keys.push(Key { id: key_id(&bytes), cipher: Arc::new(LessSafeKey::new(key)) });
+    }
+    if keys.is_empty() { Err(KeyringError::Empty) } else { Ok(keys) }
 }
 
 fn key_id(key: &[u8]) -> KeyId {

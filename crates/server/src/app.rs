@@ -1,6 +1,6 @@
 //! What every request handler may reach, put together once at start.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use handfast_broker::{IntegrationBook, Policy};
 use handfast_protocol::Sha256Hash;
@@ -9,6 +9,8 @@ use crate::{
     config::{Config, Exposure},
     http::{ApiKeyCache, Limits, Metrics},
     issuer::{Issuer, IssuerRules},
+    key_file,
+    rotation::{self, Rotated},
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
@@ -24,6 +26,8 @@ pub(crate) struct App(Arc<Parts>);
 /// What the application is made of.
 pub(crate) struct Parts {
     pub(crate) storage: Storage,
+    /// Where the sealing keys lie, unless the configuration gives them.
+    pub(crate) key_file: Option<PathBuf>,
     pub(crate) broker: Arc<Broker>,
     pub(crate) exposure: Exposure,
     /// The configuration's API key, which has every scope.
@@ -52,6 +56,11 @@ impl App {
     /// The rules of this server.
     pub(crate) fn policy(&self) -> &Policy {
         &self.0.broker.policy
+    }
+
+    /// Seals everything with a new key.
+    pub(crate) async fn rotate_sealing_key(&self) -> anyhow::Result<Rotated> {
+        rotation::rotate(&self.0.storage, &self.0.broker.keyring, self.0.key_file.clone()).await
     }
 
     /// The OAuth client role.
@@ -111,6 +120,7 @@ impl Parts {
     pub(crate) fn new(config: &Config, storage: Storage, broker: Broker) -> Self {
         Self {
             storage,
+            key_file: key_file::path(config),
             broker: Arc::new(broker),
             exposure: config.exposure(),
             api_key: config.api_key.as_ref().map(|key| Sha256Hash::of(key.expose())),

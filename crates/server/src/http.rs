@@ -16,14 +16,15 @@ mod guard;
 mod home;
 mod install;
 mod integrations;
+mod issuer;
 mod limit;
 mod metrics;
-mod issuer;
 mod openapi;
 mod page;
 mod pizzly;
 mod providers;
 mod sdk;
+mod sealing_keys;
 mod transfer;
 
 pub(crate) use caller::{ApiKeyCache, Caller};
@@ -64,6 +65,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/events/{id}/replay", post(events::replay))
         .route("/api_keys", get(api_keys::list).post(api_keys::create))
         .route("/api_keys/{id}", delete(api_keys::revoke))
+        .route("/sealing_keys/rotate", post(sealing_keys::rotate))
         .route("/connect/tokens", post(connect_tokens::create));
     let pizzlys = Router::new()
         .route("/config", get(pizzly::list_configs).post(pizzly::create_config).put(pizzly::edit_config))
@@ -114,7 +116,11 @@ fn below(path: &str, routes: Router) -> Router {
         return routes;
     }
     Router::new().fallback(async move |mut request: Request| {
-        let rest = request.uri().path_and_query().and_then(|own| own.as_str().strip_prefix(&path)).map(str::to_owned);
+        let rest = request
+            .uri()
+            .path_and_query()
+            .and_then(|own| own.as_str().strip_prefix(&path))
+            .map(str::to_owned);
         if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
             let rest = if rest.starts_with('/') { rest } else { format!("/{rest}") };
             // What was part of an address is one.

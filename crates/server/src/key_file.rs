@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{ErrorKind, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -33,6 +33,40 @@ pub(crate) async fn load(config: &Config, storage: &Storage) -> anyhow::Result<A
     Ok(Arc::new(keyring))
 }
 
+/// Where the keys lie, unless the configuration gives them.
+pub(crate) fn path(config: &Config) -> Option<PathBuf> {
+    config.sealing_keys.is_none().then(|| config.data_dir.join(FILE_NAME))
+}
+
+/// Adds a new key at the end of the file, and answers the whole text. The file is replaced in one step: whenever the
+/// process is killed, it is the old one or the new one.
+pub(crate) fn add_key(path: &Path) -> anyhow::Result<String> {
+    let old = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = format!("{}\n{}\n", old.trim_end(), random_token(&SystemRandomness).into_exposed());
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{} cannot be removed", new.display()));
+        }
+        _ => {}
+    }
+    write_file(&new, &text)?;
+    fs::rename(&new, path).with_context(|| format!("{} cannot be replaced", path.display()))?;
+    Ok(text)
+}
+
+/// Writes a new file that only its owner may read.
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).with_context(|| format!("{} cannot be created", path.display()))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
 async fn read_or_create(path: &Path, storage: &Storage) -> anyhow::Result<String> {
     match fs::read_to_string(path) {
         Ok(text) => return Ok(text),
@@ -47,14 +81,7 @@ async fn read_or_create(path: &Path, storage: &Storage) -> anyhow::Result<String
         );
     }
     let text = format!("{}\n", random_token(&SystemRandomness).into_exposed());
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).with_context(|| format!("{} cannot be created", path.display()))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("{} cannot be written", path.display()))?;
+    write_file(path, &text)?;
     Ok(text)
 }
 

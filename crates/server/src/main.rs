@@ -7,6 +7,7 @@ mod demo;
 mod http;
 mod issuer;
 mod key_file;
+mod rotation;
 mod serve;
 mod storage;
 mod system;

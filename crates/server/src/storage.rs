@@ -12,6 +12,7 @@ mod gauges;
 mod integrations;
 mod issuer;
 mod key_proofs;
+mod sealed;
 
 use core::time::Duration;
 use std::{
@@ -31,6 +32,7 @@ use sqlx::{
 };
 
 use connection_cache::{Change, ConnectionCache};
+pub(crate) use sealed::SEALED_COLUMNS;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -91,6 +93,16 @@ impl Storage {
         let lock = lock_beside(pool.connect_options().get_filename())?;
         let alone = Alone { connections: ConnectionCache::default(), _lock: lock };
         Ok(Self { alone: Some(Arc::new(alone)), ..self })
+    }
+
+    /// Whether this process has claimed its database, or shares it by design.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.alone.is_some() || !self.is_embedded()
+    }
+
+    /// Whether the database lies in a file.
+    pub(crate) fn is_embedded(&self) -> bool {
+        matches!(self.database, Database::Sqlite(_))
     }
 
     fn cache(&self) -> Option<&ConnectionCache> {

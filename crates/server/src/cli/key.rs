@@ -1,4 +1,4 @@
-//! `handfast key`: API keys.
+//! `handfast key`: API keys, and the key that seals what is stored.
 
 use clap::Subcommand;
 use handfast_broker::{ApiKeyScope, random_api_key};
@@ -37,6 +37,13 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Seal everything that is stored with a new key, while the server serves.
+    Rotate {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Revoke a key.
     Revoke {
         /// The id, as `handfast key list` shows it
@@ -70,6 +77,17 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<()> {
             let keys = answer["api_keys"].as_array().map(Vec::as_slice).unwrap_or_default();
             let row = |key: &Value| COLUMNS.map(|name| cell(&key[name])).into();
             Ok(print_table(&COLUMNS, &keys.iter().map(row).collect::<Vec<_>>())?)
+        }
+        KeyCommand::Rotate { server, output } => {
+            let client = server.client().await?;
+            let answer =
+                client.send(Method::POST, &["sealing_keys", "rotate"], &[], Some(&json!({}))).await?;
+            if output.json {
+                return Ok(print_json(&answer)?);
+            }
+            let added =
+                if answer["added_key"] == true { "A key was added" } else { "A run was gone on with" };
+            Ok(print_line(&format!("{added}; {} values were sealed anew.", cell(&answer["resealed"])))?)
         }
         KeyCommand::Revoke { id, server } => {
             server.client().await?.send(Method::DELETE, &["api_keys", &id], &[], None).await?;

@@ -16,6 +16,7 @@ use super::{
     error::Problem,
     events::EventsBody,
     integrations::{IntegrationBody, IntegrationEditBody, IntegrationsBody, NewIntegrationBody},
+    sealing_keys::RotatedBody,
     transfer::{ImportBody, Line},
 };
 use crate::app::App;
@@ -94,8 +95,8 @@ fn document() -> Value {
 
 fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     use ApiKeyScope::{
-        Connect, ConnectionsRead, ConnectionsWrite, IntegrationsRead, IntegrationsWrite, KeysWrite, SecretsRead,
-        WebhooksWrite,
+        Connect, ConnectionsRead, ConnectionsWrite, IntegrationsRead, IntegrationsWrite, KeysWrite,
+        SecretsRead, WebhooksWrite,
     };
     let get = |path, summary, scopes, query, answer| Operation {
         method: "get",
@@ -243,6 +244,14 @@ fn operations(schemas: &mut Schemas) -> Vec<Operation> {
             ("201", Some((JSON, schemas.answer::<CreatedApiKeyBody>()))),
         ),
         write("delete", "/api_keys/{id}", "Revoke an API key.", &[KeysWrite], None, ("204", None)),
+        write(
+            "post",
+            "/sealing_keys/rotate",
+            "Seal everything that is stored with a new key; goes on with a run that was cut short.",
+            &[KeysWrite],
+            Some((JSON, json!({"type": "object"}))),
+            ("200", Some((JSON, schemas.answer::<RotatedBody>()))),
+        ),
         get(
             "/events",
             "List events, newest first.",

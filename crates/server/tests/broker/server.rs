@@ -117,7 +117,7 @@ impl Server {
         self.process = process;
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // Fails only if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
