@@ -51,7 +51,7 @@ impl CredentialField {
             return Err("Please fill this in.".to_owned());
         }
         if value.len() > MAX_LEN || value.chars().any(char::is_control) {
-            return Err(format!("This must be one line of at most {MAX_LEN} characters."));
+            return Err(format!("\"{}\" is one line of at most {MAX_LEN} bytes.", self.label));
         }
         Ok(Secret::new(value.to_owned()))
     }

@@ -173,7 +173,9 @@ pub enum InvalidIntegration {
     )]
     ClientSecret,
     /// Not an address of a page.
-    #[error("install_url: must be the https address of a page of yours, such as \"https://app.example.com/install\"")]
+    #[error(
+        "install_url: must be the https address of a page of yours, such as \"https://app.example.com/install\""
+    )]
     InstallUrl,
     /// Not an origin.
     #[error(

@@ -17,9 +17,9 @@ mod connection_list;
 mod cookie;
 mod credential;
 mod disconnect;
-mod form;
 mod discovery;
 mod event;
+mod form;
 mod id_token;
 mod import;
 mod install;
@@ -70,10 +70,11 @@ pub use connection_list::{
 pub use cookie::{AttemptCookie, attempt_cookies};
 pub use credential::{CredentialField, Verification};
 pub use disconnect::Revocation;
-pub use form::{Filled, FilledForm, Form, FormField};
 pub use discovery::{DiscoveryError, VerifyIdTokenError};
-pub use id_token::{IdTokenError, SessionToken, verify_session_token};
 pub use event::{EVENT_LIFETIME, Event, EventKind, EventStore, WebhookKey};
+pub use form::{Filled, FilledForm, Form, FormField};
+pub use handfast_protocol::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
+pub use id_token::{IdTokenError, SessionToken, verify_session_token};
 pub use import::{
     ConnectionImport, ImportError, Imported, ImportedConnection, ImportedCredentials, OnExisting,
 };
@@ -88,7 +89,6 @@ pub use oauth1_flow::OAuth1Error;
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::{Quirk, QuirkError};
-pub use handfast_protocol::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};
 pub use session_exchange::{SessionExchange, SessionExchangeError};
 pub use token_endpoint::{TokenAnswer, TokenError, TokenRequest};
 pub use variable::{UrlTemplate, Variable, VariableError, VariableKind, VariableValues};

@@ -38,7 +38,11 @@ impl Policy {
     /// Whether a page of `origin`, as its browser states it, may start an attempt for `integration`. `null` never may.
     #[must_use]
     pub fn allows_origin(&self, integration: &Integration, origin: &str) -> bool {
-        let list = if integration.allowed_origins.is_empty() { &self.allowed_origins } else { &integration.allowed_origins };
+        let list = if integration.allowed_origins.is_empty() {
+            &self.allowed_origins
+        } else {
+            &integration.allowed_origins
+        };
         if list.is_empty() {
             return self.loopback_origins && is_loopback_origin(origin);
         }
@@ -69,10 +73,24 @@ mod tests {
 
     #[test]
     fn loopback_origins_are_those_of_this_machine() {
-        for good in ["http://localhost", "http://localhost:8080", "https://127.0.0.2:1", "http://[::1]:3000", "http://a.localhost"] {
+        for good in [
+            "http://localhost",
+            "http://localhost:8080",
+            "https://127.0.0.2:1",
+            "http://[::1]:3000",
+            "http://a.localhost",
+        ] {
             assert!(is_loopback_origin(good), "{good}");
         }
-        for bad in ["null", "", "http://localhost/", "http://localhost.evil.test", "http://evil.test", "http://127.0.0.1.evil.test", "file://"] {
+        for bad in [
+            "null",
+            "",
+            "http://localhost/",
+            "http://localhost.evil.test",
+            "http://evil.test",
+            "http://127.0.0.1.evil.test",
+            "file://",
+        ] {
             assert!(!is_loopback_origin(bad), "{bad}");
         }
     }

@@ -92,7 +92,11 @@ fn connections_move_in_and_out_by_command() {
     };
     std::fs::write(&file, (0..1201).map(line).collect::<String>()).unwrap();
     let imported = server.command(&["connection", "import", file.to_str().unwrap()]);
-    assert!(imported.status.success() && printed(&imported).contains("1201 lines are imported"), "{}", printed(&imported));
+    assert!(
+        imported.status.success() && printed(&imported).contains("1201 lines are imported"),
+        "{}",
+        printed(&imported)
+    );
     let listed = server.command(&["connection", "list", "--json", "--config-key", "a"]);
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 1201);
@@ -106,7 +110,11 @@ fn connections_move_in_and_out_by_command() {
 
     std::fs::write(&file, "{\"config_key\":\"nobody\"}\n").unwrap();
     let refused = server.command(&["connection", "import", file.to_str().unwrap()]);
-    assert!(refused.status.code() == Some(1) && printed(&refused).contains("line 1:"), "{}", printed(&refused));
+    assert!(
+        refused.status.code() == Some(1) && printed(&refused).contains("line 1:"),
+        "{}",
+        printed(&refused)
+    );
 }
 
 #[test]
