@@ -26,7 +26,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause after a failed refresh.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// When a connection's token is renewed before it is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

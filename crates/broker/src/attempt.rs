@@ -7,13 +7,13 @@ use handfast_protocol::{AttemptId, ConfigKey, ConnectionId, ErrorCode, Sha256Has
 use handfast_protocol::{Place, Sealed};
 
 /// How long the user has at the provider, from the start request to the callback.
-pub const ATTEMPT_LIFETIME: Duration = Duration::from_secs(600);
+pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
 
 /// How long a taken attempt may go without an outcome. After that whoever took it is gone.
-pub const COMPLETION_LIMIT: Duration = Duration::from_secs(60);
+pub const COMPLETION_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a refused start is remembered.
-pub const REFUSAL_LIFETIME: Duration = Duration::from_secs(60);
+pub const REFUSAL_LIFETIME: Duration = Duration::from_mins(1);
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

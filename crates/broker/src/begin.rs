@@ -1,6 +1,7 @@
 //! Begins an attempt: from the start request to the authorization request (RFC 6749 4.1.1).
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use handfast_protocol::{
     AttemptId, AttemptSecret, Clock, CodeVerifier, ConfigKey, ConnectionId, ErrorCode, NameError,
@@ -197,8 +198,7 @@ impl BeginError {
             Self::InvalidConnectToken(_) => ErrorCode::InvalidConnectToken,
             Self::InvalidParameter(_) | Self::ReservedParameter(_) => ErrorCode::InvalidParameter,
             Self::InvalidIntegration(_) => ErrorCode::InvalidIntegration,
-            Self::Discovery(_) => ErrorCode::ProviderError,
-            Self::OAuth1(_) => ErrorCode::ProviderError,
+            Self::Discovery(_) | Self::OAuth1(_) => ErrorCode::ProviderError,
             Self::Unreadable(_) | Self::Store(_) => ErrorCode::Internal,
         }
     }
@@ -686,5 +686,9 @@ fn literal_scope_char(c: char) -> String {
         return c.to_string();
     }
     let mut buffer = [0; 4];
-    c.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}")).collect()
+    c.encode_utf8(&mut buffer).bytes().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "%{byte:02X}");
+        text
+    })
 }

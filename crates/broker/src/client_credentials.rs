@@ -78,7 +78,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let key =
             ConnectionKey { integration_id: integration.id.clone(), connection_id: connection_id.clone() };
         let connection =
-            self.connection_of(key, &integration, Credentials::OAuth2(set), scopes, params.clone());
+            self.connection_of(key, &integration, &Credentials::OAuth2(set), scopes, params.clone());
         Ok(self.store.put_connection(&connection).await?)
     }
 

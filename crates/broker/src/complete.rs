@@ -290,7 +290,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Err(CompleteError::InvalidState);
         }
         let integration = self.discovered(&integration, &details.values).await?.into_owned();
-        self.check_issuer(&integration, &details, callback)?;
+        Self::check_issuer(&integration, &details, callback)?;
         if let Some(refusal) = callback.refusal() {
             return Err(refusal);
         }
@@ -376,7 +376,6 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
 
     /// RFC 9207 2.4: an `iss` that came must be right, and one that must come must be there.
     fn check_issuer(
-        &self,
         integration: &Integration,
         details: &PendingDetails,
         callback: &Callback<'_>,
@@ -444,7 +443,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         Some(self.connection_of(
             key,
             &grant.integration,
-            grant.credentials.clone(),
+            &grant.credentials,
             &grant.scopes,
             grant.params.clone(),
         ))
@@ -455,11 +454,11 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         &self,
         key: ConnectionKey,
         integration: &Integration,
-        credentials: Credentials,
+        credentials: &Credentials,
         requested: &Scopes,
         params: BTreeMap<String, String>,
     ) -> NewConnection {
-        let (expires_at, refresh_at, granted) = match &credentials {
+        let (expires_at, refresh_at, granted) = match credentials {
             Credentials::OAuth2(set) => {
                 (set.expires_at, refresh_at(&integration.provider, set), set.granted_scopes.clone())
             }

@@ -1,5 +1,7 @@
 //! The cookie that binds an attempt to the browser that started it.
 
+use std::fmt::Write;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use handfast_protocol::{Secret, Sha256Hash};
 
@@ -66,5 +68,9 @@ fn secure(policy: &Policy) -> &'static str {
 /// The first 16 hexadecimal digits of the hash.
 fn state_prefix(state_hash: &Sha256Hash) -> String {
     let bytes = URL_SAFE_NO_PAD.decode(state_hash.as_str()).unwrap_or_default();
-    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -8,6 +8,7 @@ use crate::attempt::{Attempt, COMPLETION_LIMIT, Outcome, Progress};
 use crate::begin::{Asked, Begun, NextStep, PendingDetails, Start};
 use crate::complete::{CompleteError, Ended};
 use crate::connection::{ConnectionKey, Credentials, TypedKind};
+use crate::credential::CredentialField;
 use crate::{
     BeginError, Broker, Integration, Protocol, Provider, Store, StoreError, TokenEndpoint, VariableKind,
     VariableValues, cookie,
@@ -134,8 +135,8 @@ impl Form {
                     Ok(value) => drop(read.variables.insert(name.to_owned(), value)),
                     Err(error) => field.error = Some(format!("This will not do: {error}.")),
                 }
-            } else if let Some(credential) = provider.credentials.get(name) {
-                match credential.parse(value) {
+            } else if provider.credentials.contains_key(name) {
+                match CredentialField::parse(value) {
                     Ok(value) => drop(read.credentials.insert(name.to_owned(), value)),
                     Err(problem) => field.error = Some(problem),
                 }
@@ -275,7 +276,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         };
         let connection = attempt.connection_id.clone().map(|connection_id| {
             let key = ConnectionKey { integration_id: integration.id.clone(), connection_id };
-            self.connection_of(key, integration, credentials, &Scopes::default(), params)
+            self.connection_of(key, integration, &credentials, &Scopes::default(), params)
         });
         let outcome = Outcome::Succeeded;
         self.store

@@ -13,13 +13,13 @@ use crate::quirk::hashed_client_secret;
 use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenExchange, TokenRequestShape};
 
 /// No access token is said to live longer: a hundred years.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const LONGEST_LIFETIME: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// When an access token of unstated lifetime is renewed, if it can be. Most providers that do not say mean an hour.
-const UNSTATED_REFRESH_AFTER: Duration = Duration::from_secs(45 * 60);
+const UNSTATED_REFRESH_AFTER: Duration = Duration::from_mins(45);
 
 /// How long before its end an access token is renewed, at most.
-const LARGEST_MARGIN: Duration = Duration::from_secs(15 * 60);
+const LARGEST_MARGIN: Duration = Duration::from_mins(15);
 
 /// A request to a provider's endpoint, ready to be sent.
 #[derive(Clone, Debug)]
@@ -175,7 +175,7 @@ fn token_request(
             }
         }
         ClientAuthentication::None => {
-            params.push((provider.token_param_name("client_id"), &integration.client_id))
+            params.push((provider.token_param_name("client_id"), &integration.client_id));
         }
     }
     params.extend(fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
