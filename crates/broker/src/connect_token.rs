@@ -14,7 +14,7 @@ use crate::{Broker, InvalidIntegration, StoreError, parse_origins};
 const PREFIX: &str = "hfc_";
 
 /// How long a connect token may begin an attempt.
-pub const CONNECT_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+pub const CONNECT_TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 
 /// What a connect token pins. What it leaves out the page may choose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,17 +15,17 @@ const SECRET_PREFIX: &str = "whsec_";
 const BACK_OFF: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
-    Duration::from_secs(2 * 60),
-    Duration::from_secs(10 * 60),
-    Duration::from_secs(60 * 60),
-    Duration::from_secs(4 * 60 * 60),
-    Duration::from_secs(12 * 60 * 60),
-    Duration::from_secs(24 * 60 * 60),
-    Duration::from_secs(24 * 60 * 60),
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(4),
+    Duration::from_hours(12),
+    Duration::from_hours(24),
+    Duration::from_hours(24),
 ];
 
 /// How long an event is kept.
-pub const EVENT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const EVENT_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// What happened to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,7 +51,7 @@ enum Command {
     /// Create, list, show, edit or delete integrations.
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Make, list or revoke API keys.
+    /// Make, list or revoke API keys; rotate the sealing keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Register clients of the issuer.

@@ -47,7 +47,7 @@ use crate::app::App;
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// The whole HTTP surface.
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: &App) -> Router {
     let own = Router::new()
         .route("/integrations", get(integrations::list).post(integrations::create))
         .route(
@@ -90,7 +90,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/providers", get(providers::list))
         .route("/providers/{name}", get(providers::show))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .merge(issuer::routes(&app))
+        .merge(issuer::routes(app))
         .layer(from_fn_with_state(app.clone(), limit::per_address));
 
     let routes = Router::new()

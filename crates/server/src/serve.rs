@@ -18,7 +18,9 @@ use url::Url;
 use crate::{
     app::{App, Broker, Parts},
     config::{self, Config, Exposure, LogFormat},
-    demo, http::{self, Peer}, issuer, key_file,
+    demo,
+    http::{self, Peer},
+    issuer, key_file,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
@@ -68,7 +70,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
             "only programs of this machine can reach the server; API keys and connect tokens are optional"
         );
     }
-    let service = http::router(app).into_make_service_with_connect_info::<Peer>();
+    let service = http::router(&app).into_make_service_with_connect_info::<Peer>();
     let (told, hears) = tokio::sync::oneshot::channel();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         told_to_end().await;

@@ -13,7 +13,7 @@ use crate::{http::rfc3339, storage::Storage, system::SystemClock, token_client::
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long nobody else takes an event that is being delivered. Longer than a delivery can last.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Where events go, and who signs them.
 #[derive(Clone, Debug)]

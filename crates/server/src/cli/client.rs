@@ -25,7 +25,7 @@ pub(super) struct ServerArgs {
     local: bool,
     #[command(flatten)]
     config: ConfigArgs,
-    /// The server's address; HANDFAST_API_KEY or HANDFAST_API_KEY_FILE holds the API key
+    /// The server's address; `HANDFAST_API_KEY` or `HANDFAST_API_KEY_FILE` holds the API key
     #[arg(long, value_name = "URL", env = "HANDFAST_HOST", default_value = "http://localhost:3004")]
     host: Url,
 }
@@ -88,10 +88,10 @@ impl ServerArgs {
             let storage = serve::open_storage(&config).await?;
             let public_url = config.public_url_or(config.listen);
             let app = serve::assemble(&config, &public_url, storage).await?;
-            return Ok(Client::Local(http::router(app).layer(axum::Extension(Caller::Operator))));
+            return Ok(Client::Local(http::router(&app).layer(axum::Extension(Caller::Operator))));
         }
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("handfast/", env!("CARGO_PKG_VERSION")))
             // The server is named by its user; a proxy of the environment would see the key.
@@ -148,7 +148,8 @@ impl Client {
         let query: Vec<_> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = self.exchange(Method::GET, &["export", "connections"], &query, None).await?;
         let next = answer.link.as_deref().and_then(|link| link.strip_prefix("<?")?.split_once('>'));
-        let next = next.map(|(query, _)| url::form_urlencoded::parse(query.as_bytes()).into_owned().collect());
+        let next =
+            next.map(|(query, _)| url::form_urlencoded::parse(query.as_bytes()).into_owned().collect());
         Ok((answer.text, next))
     }
 

@@ -93,7 +93,7 @@ pub(super) struct EditArgs {
 
 #[derive(Args)]
 struct MoreArgs {
-    /// A page origin that may start an attempt, such as https://app.example.com; repeatable, replaces the list
+    /// A page origin that may start an attempt, such as `https://app.example.com`; repeatable, replaces the list
     #[arg(long = "origin", value_name = "URL")]
     origins: Vec<String>,
     /// Whether published Pizzly clients may start an attempt, by GET and without a connect token
@@ -102,7 +102,7 @@ struct MoreArgs {
     /// Your page that install links from the provider's side lead to, such as https://app.example.com/install
     #[arg(long, value_name = "URL")]
     install_url: Option<String>,
-    /// Set a field of the provider's entry yourself, such as token_endpoint=https://..; JSON values are read as JSON
+    /// Set a field of the provider's entry yourself, such as `token_endpoint=https://..`; JSON values are read as JSON
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     overrides: Vec<String>,
 }

@@ -38,7 +38,7 @@ pub(super) enum ConnectionCommand {
         /// Connections of this integration
         #[arg(long, value_name = "CONFIG_KEY")]
         config_key: Option<String>,
-        /// Connections in this state: active or needs_reconnect
+        /// Connections in this state: `active` or `needs_reconnect`
         #[arg(long)]
         status: Option<String>,
         #[command(flatten)]
@@ -117,7 +117,12 @@ async fn list(
     let mut connections: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let given = [("config_key", config_key), ("status", status), ("cursor", cursor.as_deref()), ("limit", Some("200"))];
+        let given = [
+            ("config_key", config_key),
+            ("status", status),
+            ("cursor", cursor.as_deref()),
+            ("limit", Some("200")),
+        ];
         let query: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let page = client.send(Method::GET, &["connections"], &query, None).await?;
         connections.extend(page["connections"].as_array().cloned().unwrap_or_default());
@@ -138,7 +143,9 @@ async fn import(file: PathBuf, replace: bool, server: ServerArgs) -> anyhow::Res
     let mut reader: Box<dyn BufRead> = if file.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(BufReader::new(File::open(&file).with_context(|| format!("{} cannot be read", file.display()))?))
+        Box::new(BufReader::new(
+            File::open(&file).with_context(|| format!("{} cannot be read", file.display()))?,
+        ))
     };
     let query: &[(&str, &str)] = if replace { &[("existing", "replace")] } else { &[] };
     let (mut sent, mut failed) = (0_u64, 0_u64);
@@ -176,7 +183,8 @@ async fn import(file: PathBuf, replace: bool, server: ServerArgs) -> anyhow::Res
 
 async fn export(config_key: Option<String>, server: ServerArgs) -> anyhow::Result<()> {
     let client = server.client().await?;
-    let mut query: Vec<(String, String)> = config_key.into_iter().map(|key| ("config_key".to_owned(), key)).collect();
+    let mut query: Vec<(String, String)> =
+        config_key.into_iter().map(|key| ("config_key".to_owned(), key)).collect();
     query.push(("limit".to_owned(), "200".to_owned()));
     loop {
         let (lines, next) = client.export(&query).await?;

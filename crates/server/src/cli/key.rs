@@ -13,7 +13,7 @@ use crate::system::SystemRandomness;
 
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
-    /// Print a random key for HANDFAST_API_KEY; nothing is stored.
+    /// Print a random key for `HANDFAST_API_KEY`; nothing is stored.
     New,
     /// Make a key and print it; it is not shown again.
     Create {

@@ -75,10 +75,11 @@ pub(crate) async fn show(_: Caller, State(app): State<App>) -> Result<Response, 
     let gauges = app.broker().store.gauges().await?;
     text += "# HELP handfast_connections Connections by state.\n# TYPE handfast_connections gauge\n";
     for (status, count) in gauges.connections {
-        text += &format!("handfast_connections{{status=\"{status}\"}} {count}\n");
+        text.extend(["handfast_connections{status=\"", &status, "\"} ", &count.to_string(), "\n"]);
     }
-    text += "# HELP handfast_webhooks_due Events whose delivery is due.\n# TYPE handfast_webhooks_due gauge\n";
-    text += &format!("handfast_webhooks_due {}\n", gauges.events_due);
+    text +=
+        "# HELP handfast_webhooks_due Events whose delivery is due.\n# TYPE handfast_webhooks_due gauge\n";
+    text.extend(["handfast_webhooks_due ", &gauges.events_due.to_string(), "\n"]);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 

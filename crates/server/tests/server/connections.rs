@@ -36,7 +36,7 @@ fn line(config_key: &str, connection_id: &str, access_token: &str) -> Value {
 }
 
 async fn import(server: &Server, query: &str, lines: &[Value]) -> Value {
-    let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let request = server.request(Method::POST, &format!("/import/connections{query}")).bearer_auth(API_KEY);
     let (status, report) = answer(request.header("content-type", "application/x-ndjson").body(text)).await;
     assert_eq!(status, 200, "{report}");

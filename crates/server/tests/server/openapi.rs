@@ -1,4 +1,4 @@
-//! The OpenAPI document: what it says is what the server does.
+//! The description at `/openapi.json`: what it says is what the server does.
 
 use std::path::Path;
 

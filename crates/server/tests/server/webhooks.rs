@@ -53,7 +53,7 @@ impl Application {
             if let Some(delivery) = heard {
                 return delivery;
             }
-            let came = tokio::time::timeout(std::time::Duration::from_secs(60), self.came.notified());
+            let came = tokio::time::timeout(std::time::Duration::from_mins(1), self.came.notified());
             came.await.expect("the webhook comes");
         }
     }
