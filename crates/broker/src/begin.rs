@@ -429,7 +429,11 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             .then(|| CodeVerifier::random(&self.randomness));
         let nonce = (requested_scopes.contains("openid") && provider.verifies_id_tokens())
             .then(|| random_token(&self.randomness).into_exposed());
-        let redirect_uri = self.policy.address("/oauth/callback");
+        let redirect_uri = if provider.own_redirect_uri {
+            self.policy.address(&format!("/oauth/callback/{}", integration.config_key))
+        } else {
+            self.policy.address("/oauth/callback")
+        };
         let is_oauth1 = provider.protocol == Protocol::Oauth1;
         let temporary = if is_oauth1 {
             Some(self.begin_oauth1(integration, &values, &redirect_uri, &state).await?)

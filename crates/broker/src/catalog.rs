@@ -238,6 +238,10 @@ pub struct Provider {
     /// What only an algorithm can say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quirk: Option<Quirk>,
+    /// Whether each integration is called back at an address of its own, `/oauth/callback/{config_key}`: the defence
+    /// against mix-up where the provider sends no `iss` (RFC 9700 4.4.2).
+    #[serde(skip_serializing_if = "is_default")]
+    pub own_redirect_uri: bool,
     /// Other names under which the entry is found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,

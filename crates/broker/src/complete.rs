@@ -289,6 +289,10 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         if details.form.is_some() {
             return Err(CompleteError::InvalidState);
         }
+        let is_own = details.redirect_uri != self.policy.address("/oauth/callback");
+        if is_own && callback.config_key.is_none() {
+            return Err(CompleteError::WrongRedirectUri);
+        }
         let integration = self.discovered(&integration, &details.values).await?.into_owned();
         Self::check_issuer(&integration, &details, callback)?;
         if let Some(refusal) = callback.refusal() {

@@ -197,6 +197,25 @@ async fn a_callback_on_another_integrations_address_is_refused() {
     assert!(provider.token_requests().is_empty());
 }
 
+#[tokio::test]
+async fn an_integration_with_a_redirect_uri_of_its_own_is_called_back_there_only() {
+    let (provider, server, mut browser) = world().await;
+    server.add_integration("own", json!({"provider_overrides": {"own_redirect_uri": true}})).await;
+    let headers = [("origin", ORIGIN)];
+    let page = browser.start_with(&server, "own", &Attempt::new("user-1"), &headers).await;
+    assert_eq!(page.authorization_params()["redirect_uri"], format!("{}/oauth/callback/own", server.url));
+    let shared = browser.call_back(&server, &[("code", "c"), ("state", &page.state())]).await;
+    assert_eq!(shared.error_code(), "issuer_mismatch");
+    assert!(provider.token_requests().is_empty());
+
+    let page = browser.start_with(&server, "own", &Attempt::new("user-1"), &headers).await;
+    let path = format!("/oauth/callback/own?code=c&state={}", page.state());
+    let page = browser.visit(&server, &path).await;
+    assert_eq!(page.event_type(), "AUTHORIZATION_SUCEEDED", "{}", page.html);
+    let redeemed = &provider.token_requests()[0];
+    assert_eq!(redeemed["redirect_uri"], format!("{}/oauth/callback/own", server.url));
+}
+
 // RFC 6749 3.1
 #[tokio::test]
 async fn a_repeated_parameter_is_refused_by_name() {
