@@ -45,7 +45,7 @@ pub struct Verification {
 
 impl CredentialField {
     /// Checks what was typed: the value without white space around it, or a sentence for the form.
-    pub(crate) fn parse(typed: &str) -> Result<Secret<String>, String> {
+    pub(crate) fn parse(&self, typed: &str) -> Result<Secret<String>, String> {
         let value = typed.trim();
         if value.is_empty() {
             return Err("Please fill this in.".to_owned());
@@ -152,9 +152,10 @@ mod tests {
 
     #[test]
     fn what_was_typed_stays_one_line_and_is_not_a_template() {
-        assert_eq!(CredentialField::parse(" k-1\n").unwrap().expose(), "k-1");
+        let field = CredentialField { label: "Key".to_owned(), help: None, example: None, public: false };
+        assert_eq!(field.parse(" k-1\n").unwrap().expose(), "k-1");
         for bad in ["", "  ", "a\r\nx-other: b", "a\0b", &"k".repeat(4097)] {
-            assert!(CredentialField::parse(bad).is_err(), "{bad:?}");
+            assert!(field.parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(fill("Bearer {a}", &typed(&[("a", "{b}"), ("b", "secret")])), "Bearer {b}");
     }

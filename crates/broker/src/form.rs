@@ -8,7 +8,6 @@ use crate::attempt::{Attempt, COMPLETION_LIMIT, Outcome, Progress};
 use crate::begin::{Asked, Begun, NextStep, PendingDetails, Start};
 use crate::complete::{CompleteError, Ended};
 use crate::connection::{ConnectionKey, Credentials, TypedKind};
-use crate::credential::CredentialField;
 use crate::{
     BeginError, Broker, Integration, Protocol, Provider, Store, StoreError, TokenEndpoint, VariableKind,
     VariableValues, cookie,
@@ -135,8 +134,8 @@ impl Form {
                     Ok(value) => drop(read.variables.insert(name.to_owned(), value)),
                     Err(error) => field.error = Some(format!("This will not do: {error}.")),
                 }
-            } else if provider.credentials.contains_key(name) {
-                match CredentialField::parse(value) {
+            } else if let Some(credential) = provider.credentials.get(name) {
+                match credential.parse(value) {
                     Ok(value) => drop(read.credentials.insert(name.to_owned(), value)),
                     Err(problem) => field.error = Some(problem),
                 }

@@ -89,7 +89,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         params.extend(values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         let key = ConnectionKey { integration_id: integration.id.clone(), connection_id };
         let connection =
-            self.connection_of(key, &integration, Credentials::OAuth2(set), &Scopes::default(), params);
+            self.connection_of(key, &integration, &Credentials::OAuth2(set), &Scopes::default(), params);
         Ok(self.store.put_connection(&connection).await.map_err(ConnectClientError::from)?)
     }
 }
