@@ -41,7 +41,15 @@ pub(crate) enum FormAction {
 impl Page {
     /// A page with a heading's worth of `title` and the `body` below it.
     pub(crate) fn new(title: impl Into<String>, body: Markup) -> Self {
-        Self { status: StatusCode::OK, title: title.into(), body, script: None, form_action: FormAction::None, wide: false, frame_ancestor: None }
+        Self {
+            status: StatusCode::OK,
+            title: title.into(),
+            body,
+            script: None,
+            form_action: FormAction::None,
+            wide: false,
+            frame_ancestor: None,
+        }
     }
 
     /// Answers with another status than 200.
