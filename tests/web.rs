@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use gloo_timers::future::sleep;
 use handfast::{ConnectOptions, ErrorCode, Handfast};
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::{AbortController, HtmlIFrameElement, Window};
@@ -94,13 +95,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         Reflect::set(&page(), &"XMLHttpRequest".into(), &self.0).unwrap();
     }
-}
-
-async fn pause(ms: i32) {
-    let promise = Promise::new(&mut |resolve, _| {
-        page().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, ms).unwrap();
-    });
-    promise.await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -232,7 +226,7 @@ async fn a_connect_token_may_come_later_or_not_at_all() {
     let connecting =
         handfast.connect("github", "later", options.fetch_connect_token(async || Ok("hct_2".to_owned())));
     assert!(run(&window, "return document.body.textContent.startsWith('Connecting')").is_truthy());
-    pause(50).await;
+    sleep(Duration::from_millis(50)).await;
     assert_eq!(text(&submitted(&window), "connect_token"), "hct_2");
     handfast.cancel();
     assert!(connecting.await.is_err());
