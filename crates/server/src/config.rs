@@ -221,9 +221,10 @@ impl Config {
                 &environment.list("HANDFAST_TRUSTED_PROXIES")?.or(file.trusted_proxies).unwrap_or_default(),
             )?,
             requests_per_minute: match environment.text("HANDFAST_REQUESTS_PER_MINUTE")? {
-                Some(text) => Some(text.parse().with_context(|| {
-                    format!("HANDFAST_REQUESTS_PER_MINUTE: {text:?} is not a number")
-                })?),
+                Some(text) => Some(
+                    text.parse()
+                        .with_context(|| format!("HANDFAST_REQUESTS_PER_MINUTE: {text:?} is not a number"))?,
+                ),
                 None => file.requests_per_minute,
             },
             log: environment.text("HANDFAST_LOG")?.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -344,7 +345,10 @@ impl Config {
             ),
             ("allowed_origins", list(&self.allowed_origins)),
             ("allowed_hosts", list(&self.allowed_hosts)),
-            ("trusted_proxies", list(&self.trusted_proxies.iter().map(IpAddr::to_string).collect::<Vec<_>>())),
+            (
+                "trusted_proxies",
+                list(&self.trusted_proxies.iter().map(IpAddr::to_string).collect::<Vec<_>>()),
+            ),
             ("requests_per_minute", self.rate_limit().to_string()),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),

@@ -100,7 +100,8 @@ pub(crate) async fn per_address(State(app): State<App>, request: Request, next: 
         let limits = app.limits();
         let client = limits.client(peer.ip(), request.headers());
         if let Err(wait) = limits.take(client, Instant::now()) {
-            let problem = Problem::new(ErrorCode::RateLimited, "too many requests from your address; wait a moment");
+            let problem =
+                Problem::new(ErrorCode::RateLimited, "too many requests from your address; wait a moment");
             let mut response = problem.into_response();
             let seconds = wait.as_secs() + 1;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -136,7 +137,8 @@ mod tests {
     fn only_our_proxies_are_believed() {
         let limits = Limits::new(1, vec![address("10.0.0.1"), address("10.0.0.2")]);
         let client = |peer: &str, forwarded: &str| {
-            let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded.parse().unwrap())]);
+            let headers =
+                HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded.parse().unwrap())]);
             limits.client(address(peer), &headers)
         };
         assert_eq!(client("192.0.2.9", "192.0.2.1"), address("192.0.2.9"));

@@ -8,9 +8,9 @@ mod guards;
 mod integrations;
 mod openapi;
 mod operation;
-mod providers;
-mod start;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod providers;
+mod start;
 mod support;
 mod webhooks;

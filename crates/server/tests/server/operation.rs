@@ -14,7 +14,8 @@ fn public() -> Options {
 }
 
 async fn status(server: &Server, path: &str, forwarded_for: &str) -> u16 {
-    let request = server.request(Method::GET, path).header("host", HOST).header("x-forwarded-for", forwarded_for);
+    let request =
+        server.request(Method::GET, path).header("host", HOST).header("x-forwarded-for", forwarded_for);
     request.send().await.unwrap().status().as_u16()
 }
 
@@ -31,7 +32,11 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     let refused = request.header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
     assert_eq!(refused.status(), 429);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 21);
-    assert_eq!(status(&server, "/oauth/connect/none", "192.0.2.2").await, 200, "another address has its own bucket");
+    assert_eq!(
+        status(&server, "/oauth/connect/none", "192.0.2.2").await,
+        200,
+        "another address has its own bucket"
+    );
     assert_eq!(status(&server, "/health", "192.0.2.1").await, 200, "probes are not limited");
 }
 
