@@ -31,8 +31,9 @@ pub(crate) fn run(options: &[&str]) -> anyhow::Result<()> {
     // By cargo: building the server may have replaced the program that is running here.
     let mut package = Command::new("cargo");
     package.args(["xtask", "package"]);
-    let built = tally.step("server", repair, &mut cargo)?;
+    // The package first: the server's build takes the script-tag file along.
     let packaged = is_packaged() || tally.step("npm package", repair, &mut package)?.succeeded;
+    let built = tally.step("server", repair, &mut cargo)?;
     if !(built.succeeded && packaged) {
         bail!("the demo cannot be built");
     }
