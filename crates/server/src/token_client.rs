@@ -169,8 +169,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     // Forms that carry an IPv4 address lead wherever that leads.
     let embedded = match segments {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
-        [0x2002, high, low, ..] => Some((high, low)),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some((high, low)),
         _ => None,
     };
     if let Some((high, low)) = embedded {

@@ -47,7 +47,8 @@ impl Attempt {
 
     /// The same with other fields in the request.
     pub(crate) fn with(mut self, more: Value) -> Self {
-        self.request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("fields are an object") };
+        self.request.as_object_mut().unwrap().extend(more);
         self
     }
 }

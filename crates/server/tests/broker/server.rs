@@ -51,7 +51,7 @@ impl Server {
         integration: Value,
         variables: &[(&str, &str)],
     ) -> Self {
-        let folder = write_folder(entry);
+        let folder = write_folder(&entry);
         let variables = with_database(database, variables);
         let (process, url) = spawn(&folder, 0, &variables);
         let server = Self { folder, process, url, http: client(), variables };
@@ -69,7 +69,7 @@ impl Server {
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
-        let folder = write_folder(provider.entry());
+        let folder = write_folder(&provider.entry());
         let variables = with_database(database, variables);
         let (process, _) = spawn(&folder, port, &variables);
         let url = format!("http://127.0.0.1:{port}");
@@ -179,7 +179,7 @@ fn with_database(database: Database, variables: &[(&str, &str)]) -> Vec<(String,
 }
 
 /// A data folder whose configuration adds the entry `fake` to the catalogue.
-fn write_folder(entry: Value) -> TempDir {
+fn write_folder(entry: &Value) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let providers = toml::to_string(&json!({"providers": {"fake": entry}})).expect("the entry is TOML");
     std::fs::write(folder.path().join("handfast.toml"), providers).expect("the folder can be written");
