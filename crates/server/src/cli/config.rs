@@ -99,7 +99,7 @@ struct MoreArgs {
     /// Whether published Pizzly clients may start an attempt, by GET and without a connect token
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     legacy_start: Option<bool>,
-    /// Your page that install links from the provider's side lead to, such as https://app.example.com/install
+    /// The https address of your page that install links from the provider's side lead to
     #[arg(long, value_name = "URL")]
     install_url: Option<String>,
     /// Set a field of the provider's entry yourself, such as `token_endpoint=https://..`; JSON values are read as JSON
