@@ -17,19 +17,24 @@ use crate::form::Form;
 use crate::oauth1_flow::{OAuth1Error, TemporaryCredentials};
 use crate::{
     AttemptCookie, Broker, CodeChallengeMethod, ConnectRequest, ConnectTokenError, DiscoveryError,
-    FindIntegrationError, Integration, Protocol, ScopeEncoding, Store, StoreError, TokenEndpoint,
+    FindIntegrationError, Integration, Protocol, Provider, ScopeEncoding, Store, StoreError, TokenEndpoint,
     VariableError, VariableValues,
 };
 
 /// Parameters of the authorization request that nobody but us sets.
 const RESERVED_PARAMS: &[&str] = &[
+    "client_assertion",
+    "client_assertion_type",
     "client_id",
     "client_secret",
-    "oauth_token",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "nonce",
+    "oauth_callback",
+    "oauth_token",
     "redirect_uri",
+    "registration",
     "request",
     "request_uri",
     "response_mode",
@@ -37,6 +42,9 @@ const RESERVED_PARAMS: &[&str] = &[
     "scope",
     "state",
 ];
+
+/// How long the parameters may be that a page adds to the authorization request, names and values together, in bytes.
+const LONGEST_EXTRA_PARAMS: usize = 4096;
 
 /// A start request as it arrived: nothing in it has been checked.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +108,8 @@ pub struct RefusedStart {
     pub error: BeginError,
     /// Whom to tell, if the browser stated an origin.
     pub origin: Option<String>,
+    /// Where the page goes on in redirect mode, once origin and address were found to be allowed.
+    pub return_to: Option<String>,
     /// Which attempt, if the request told.
     pub attempt_id: Option<AttemptId>,
     /// The config key, as it came.
@@ -138,6 +148,16 @@ pub enum BeginError {
         /// The integration.
         config_key: ConfigKey,
     },
+    /// The address to come back to is not on the list.
+    #[error(
+        "return_to: {return_to} is not on the list of the integration \"{config_key}\". Add it with `handfast config edit {config_key} --return-to {return_to}`."
+    )]
+    ReturnToNotAllowed {
+        /// The address.
+        return_to: String,
+        /// The integration.
+        config_key: ConfigKey,
+    },
     /// Another name than `public_url`'s.
     #[error(
         "This server is reached as {expected}, but the page asked {found}. Use {expected} as the host in the page."
@@ -157,6 +177,9 @@ pub enum BeginError {
     /// An authorization parameter that nobody may set.
     #[error("authorization_params: \"{0}\" is set by the server and cannot be chosen.")]
     ReservedParameter(String),
+    /// More than a URL can take.
+    #[error("authorization_params: names and values may take {LONGEST_EXTRA_PARAMS} bytes together.")]
+    TooManyParameters,
     /// The issuer that the provider's entry names.
     #[error("The provider cannot be used at the moment: {0}.")]
     Discovery(#[from] DiscoveryError),
@@ -187,16 +210,19 @@ impl BeginError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::InvalidRequest(_) | Self::AlreadyUsed(_) | Self::LegacyStartNotAllowed(_) => {
-                ErrorCode::InvalidRequest
-            }
+            Self::InvalidRequest(_)
+            | Self::ReturnToNotAllowed { .. }
+            | Self::AlreadyUsed(_)
+            | Self::LegacyStartNotAllowed(_) => ErrorCode::InvalidRequest,
             Self::UnsupportedProtocol { .. } => ErrorCode::UnsupportedProtocol,
             Self::InvalidName(_) => ErrorCode::InvalidName,
             Self::UnknownIntegration(_) => ErrorCode::UnknownIntegration,
             Self::OriginNotAllowed { .. } => ErrorCode::OriginNotAllowed,
             Self::WrongHost { .. } => ErrorCode::WrongHost,
             Self::InvalidConnectToken(_) => ErrorCode::InvalidConnectToken,
-            Self::InvalidParameter(_) | Self::ReservedParameter(_) => ErrorCode::InvalidParameter,
+            Self::InvalidParameter(_) | Self::ReservedParameter(_) | Self::TooManyParameters => {
+                ErrorCode::InvalidParameter
+            }
             Self::InvalidIntegration(_) => ErrorCode::InvalidIntegration,
             Self::Discovery(_) | Self::OAuth1(_) => ErrorCode::ProviderError,
             Self::Unreadable(_) | Self::Store(_) => ErrorCode::Internal,
@@ -282,12 +308,14 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let field = |name: &str| hint.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
         let attempt_id = AttemptId::parse(field("attempt_id")).ok();
         let attempt_secret = AttemptSecret::parse(field("attempt_secret")).ok();
-        let error = match self.begin_posted(form, &hint).await {
+        let mut return_to = None;
+        let error = match self.begin_posted(form, &hint, &mut return_to).await {
             Ok(begun) => return Ok(begun),
             Err(error) => error,
         };
         let refused = RefusedStart {
             origin: form.origin.map(str::to_owned),
+            return_to,
             attempt_id,
             config_key: form.config_key.to_owned(),
             connection_id: field("connection_id").to_owned(),
@@ -297,7 +325,13 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         Err(refused)
     }
 
-    async fn begin_posted(&self, form: StartForm<'_>, hint: &serde_json::Value) -> Result<Begun, BeginError> {
+    /// `allowed_return_to` is set as soon as it is known, also where the start is refused later.
+    async fn begin_posted(
+        &self,
+        form: StartForm<'_>,
+        hint: &serde_json::Value,
+        allowed_return_to: &mut Option<String>,
+    ) -> Result<Begun, BeginError> {
         self.check_host(form.host)?;
         if form.is_foreign_fetch {
             return Err(BeginError::InvalidRequest("it must be a navigation of a whole window".to_owned()));
@@ -311,6 +345,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             .map_err(|error| BeginError::InvalidRequest(format!("request: {error}")))?;
         let integration = self.find_integration(&config_key).await?;
         let origin = self.check_origin(&integration, form.origin)?;
+        let return_to = self.check_return_to(&integration, &json.mode, json.return_to, &origin)?;
+        allowed_return_to.clone_from(&return_to);
         let attempt_secret = AttemptSecret::parse(&json.attempt_secret)?;
         let asked = ConnectRequest {
             config_key,
@@ -321,7 +357,6 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             authorization_params: json.authorization_params,
         };
         let allowed = self.check_connect_token(json.connect_token, &attempt_secret, asked).await?;
-        let return_to = check_return_to(&json.mode, json.return_to, &origin)?;
         let start = Start {
             attempt_id: AttemptId::parse(&json.attempt_id)?,
             secret_hash: Sha256Hash::of(attempt_secret.expose()),
@@ -368,6 +403,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         self.begin_linked(legacy).await.map_err(|error| RefusedStart {
             error,
             origin: legacy.referer_origin.map(str::to_owned),
+            return_to: None,
             attempt_id: None,
             config_key: legacy.config_key.to_owned(),
             connection_id: legacy.connection_id.unwrap_or_default().to_owned(),
@@ -408,11 +444,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         start: Start,
     ) -> Result<Begun, BeginError> {
         let provider = &integration.provider;
-        if let Some(name) =
-            start.asked.authorization_params.keys().find(|name| RESERVED_PARAMS.contains(&name.as_str()))
-        {
-            return Err(BeginError::ReservedParameter(name.clone()));
-        }
+        check_extra_params(provider, &start.asked.authorization_params)?;
         let values = provider.variable_values(&start.asked.params)?;
         if let Some(form) = Form::of_missing(provider, &values) {
             return self.begin_form(integration, start, form).await;
@@ -429,11 +461,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             .then(|| CodeVerifier::random(&self.randomness));
         let nonce = (requested_scopes.contains("openid") && provider.verifies_id_tokens())
             .then(|| random_token(&self.randomness).into_exposed());
-        let redirect_uri = if provider.own_redirect_uri {
-            self.policy.address(&format!("/oauth/callback/{}", integration.config_key))
-        } else {
-            self.policy.address("/oauth/callback")
-        };
+        let redirect_uri = self.policy.redirect_uri(integration.own_redirect_uri().map(ConfigKey::as_str));
         let is_oauth1 = provider.protocol == Protocol::Oauth1;
         let temporary = if is_oauth1 {
             Some(self.begin_oauth1(integration, &values, &redirect_uri, &state).await?)
@@ -545,6 +573,38 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         })
     }
 
+    /// In redirect mode the browser goes back to an address of the very origin that started the attempt, and only to one
+    /// on the list.
+    fn check_return_to(
+        &self,
+        integration: &Integration,
+        mode: &str,
+        return_to: Option<String>,
+        origin: &str,
+    ) -> Result<Option<String>, BeginError> {
+        let refused = |problem: &str| BeginError::InvalidRequest(problem.to_owned());
+        let return_to = match (mode, return_to) {
+            ("popup", None) => return Ok(None),
+            ("popup", Some(_)) => return Err(refused("return_to belongs to mode \"redirect\"")),
+            ("redirect", Some(return_to)) => return_to,
+            ("redirect", None) => {
+                return Err(refused("return_to is missing: mode \"redirect\" has to know where to go on"));
+            }
+            _ => return Err(refused("mode must be \"popup\" or \"redirect\"")),
+        };
+        let url = Url::parse(&return_to).map_err(|_| refused("return_to is not an absolute address"))?;
+        if url.origin().ascii_serialization() != origin || !matches!(url.scheme(), "http" | "https") {
+            return Err(refused("return_to must be an address of the page's own origin"));
+        }
+        if !self.policy.allows_return_to(integration, &url) {
+            return Err(BeginError::ReturnToNotAllowed {
+                return_to: url.into(),
+                config_key: integration.config_key.clone(),
+            });
+        }
+        Ok(Some(url.into()))
+    }
+
     /// `localhost` and `127.0.0.1` do not share the cookie, so only the name of `public_url` will do.
     fn check_host(&self, host: Option<&str>) -> Result<(), BeginError> {
         let expected = &self.policy.public_url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -581,28 +641,18 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
     }
 }
 
-/// In redirect mode the browser goes back to an address of the very origin that started the attempt.
-fn check_return_to(
-    mode: &str,
-    return_to: Option<String>,
-    origin: &str,
-) -> Result<Option<String>, BeginError> {
-    let refused = |problem: &str| BeginError::InvalidRequest(problem.to_owned());
-    match (mode, return_to) {
-        ("popup", None) => Ok(None),
-        ("popup", Some(_)) => Err(refused("return_to belongs to mode \"redirect\"")),
-        ("redirect", None) => {
-            Err(refused("return_to is missing: mode \"redirect\" has to know where to go on"))
-        }
-        ("redirect", Some(return_to)) => {
-            let url = Url::parse(&return_to).map_err(|_| refused("return_to is not an absolute address"))?;
-            if url.origin().ascii_serialization() != origin || !matches!(url.scheme(), "http" | "https") {
-                return Err(refused("return_to must be an address of the page's own origin"));
-            }
-            Ok(Some(url.into()))
-        }
-        _ => Err(refused("mode must be \"popup\" or \"redirect\"")),
+/// No name that the server sets itself, under the RFC's name or the provider's own.
+fn check_extra_params(provider: &Provider, extra: &BTreeMap<String, String>) -> Result<(), BeginError> {
+    let is_reserved = |name: &str| {
+        RESERVED_PARAMS.iter().any(|reserved| {
+            reserved.eq_ignore_ascii_case(name) || provider.param_name(reserved).eq_ignore_ascii_case(name)
+        })
+    };
+    if let Some(name) = extra.keys().find(|name| is_reserved(name)) {
+        return Err(BeginError::ReservedParameter(name.clone()));
     }
+    let length: usize = extra.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if length > LONGEST_EXTRA_PARAMS { Err(BeginError::TooManyParameters) } else { Ok(()) }
 }
 
 /// What the page asked for, else the integration's own, else what the provider cannot do without.

@@ -311,6 +311,28 @@ impl Provider {
         VariableValues::parse(&self.variables, given)
     }
 
+    /// The variables that some endpoint needs and that have no value: not given, without a default, and not brought by
+    /// the callback in time. Only the user can tell them.
+    pub(crate) fn missing_variables<'a>(
+        &'a self,
+        values: &'a VariableValues,
+    ) -> impl Iterator<Item = (&'a str, &'a Variable)> {
+        let at_once = [
+            &self.authorization_endpoint,
+            &self.request_token_endpoint,
+            if self.needs_discovery() { &self.issuer } else { &None },
+        ];
+        let needed = move |name: &str, variable: &Variable| {
+            let comes_later = variable.callback_param.is_some();
+            at_once.into_iter().flatten().any(|template| template.names(name))
+                || (!comes_later && self.templates().any(|template| template.names(name)))
+        };
+        let variables = self.variables.iter().map(|(name, variable)| (name.as_str(), variable));
+        variables.filter(move |(name, variable)| {
+            values.find(name).is_none() && variable.default.is_none() && needed(name, variable)
+        })
+    }
+
     /// The name under which the provider knows a standard parameter of the authorization request.
     #[must_use]
     pub fn param_name<'a>(&'a self, standard: &'a str) -> &'a str {

@@ -7,8 +7,8 @@ use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Randomness, S
 use crate::connection::{ConnectionKey, Credentials, GrantType, TokenSet};
 use crate::token_endpoint::{TokenError, client_credentials_request, read_response};
 use crate::{
-    Broker, DiscoveryError, FindIntegrationError, Integration, QuirkError, SendError, Store, StoreError,
-    TokenEndpoint, VariableError, VariableValues,
+    Broker, DiscoveryError, FindIntegrationError, Integration, Protocol, QuirkError, SendError, Store,
+    StoreError, TokenEndpoint, VariableError, VariableValues,
 };
 
 /// Why a client gets no connection of its own.
@@ -68,6 +68,14 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let Some(integration) = self.integrations.integration(config_key).await? else {
             return Err(ConnectClientError::UnknownIntegration(config_key.clone()));
         };
+        if integration.provider.protocol != Protocol::Oauth2 {
+            let problem = "its provider does not speak OAuth 2.0, so a user has to connect";
+            return Err(ConnectClientError::InvalidIntegration(problem.to_owned()));
+        }
+        // RFC 6749 4.4: for confidential clients only.
+        if integration.client_secret.is_none() {
+            return Err(ConnectClientError::InvalidIntegration("it has no client secret".to_owned()));
+        }
         let values = integration.provider.variable_values(params)?;
         let integration = self
             .discovered(&integration, &values)

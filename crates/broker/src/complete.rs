@@ -89,6 +89,9 @@ pub enum CompleteError {
     /// Neither a code nor an error.
     #[error("The provider's answer holds neither a code nor an error.")]
     NoCode,
+    /// Neither a verifier nor an error (RFC 5849 2.2).
+    #[error("The provider's answer holds no oauth_verifier.")]
+    NoVerifier,
     /// RFC 9207 2.4.
     #[error("The answer comes from another issuer than the one that was asked.")]
     IssuerMismatch,
@@ -149,6 +152,7 @@ impl CompleteError {
             Self::WrongBrowser => ErrorCode::WrongBrowser,
             Self::RepeatedParameter(_)
             | Self::NoCode
+            | Self::NoVerifier
             | Self::Provider { .. }
             | Self::Send(_)
             | Self::OAuth1(_)
@@ -275,9 +279,6 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Err(CompleteError::RepeatedParameter(name.to_owned()));
         }
         let config_key = attempt.config_key.as_ref().ok_or(CompleteError::UnknownIntegration)?;
-        if callback.config_key.is_some_and(|path| path != config_key.as_str()) {
-            return Err(CompleteError::WrongRedirectUri);
-        }
         let integration =
             self.integrations.integration(config_key).await?.ok_or(CompleteError::UnknownIntegration)?;
         // Deleted and made again under the same name, it is another integration.
@@ -289,8 +290,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         if details.form.is_some() {
             return Err(CompleteError::InvalidState);
         }
-        let is_own = details.redirect_uri != self.policy.address("/oauth/callback");
-        if is_own && callback.config_key.is_none() {
+        // RFC 9700 4.4.2.2: the answer has to come to exactly the address that was named.
+        if self.policy.redirect_uri(callback.config_key) != details.redirect_uri {
             return Err(CompleteError::WrongRedirectUri);
         }
         let integration = self.discovered(&integration, &details.values).await?.into_owned();
@@ -342,7 +343,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         if callback.find("oauth_token") != Some(&temporary.token) {
             return Err(CompleteError::InvalidState);
         }
-        let verifier = callback.find("oauth_verifier").ok_or(CompleteError::NoCode)?;
+        let verifier = callback.find("oauth_verifier").filter(|verifier| !verifier.is_empty());
+        let verifier = verifier.ok_or(CompleteError::NoVerifier)?;
         let provider = &integration.provider;
         let endpoint = provider.token_endpoint(&details.values)?.ok_or_else(|| {
             CompleteError::InvalidIntegration("its provider has no token endpoint".to_owned())

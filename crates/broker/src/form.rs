@@ -80,13 +80,10 @@ struct Typed {
 }
 
 impl Form {
-    /// The form for the variables that neither the application gave nor the callback will bring, and for the credentials
-    /// that the user types; `None` if there is nothing to ask.
+    /// The form for the variables that are needed and that nobody gave, and for the credentials that the user types; `None`
+    /// if there is nothing to ask.
     pub(crate) fn of_missing(provider: &Provider, values: &VariableValues) -> Option<Self> {
-        let variables = provider.variables.iter().filter(|(name, variable)| {
-            values.find(name).is_none() && variable.default.is_none() && variable.callback_param.is_none()
-        });
-        let variables = variables.map(|(name, variable)| FormField {
+        let variables = provider.missing_variables(values).map(|(name, variable)| FormField {
             name: format!("variable.{name}"),
             label: variable.label.clone().unwrap_or_else(|| name.replace('_', " ")),
             example: Some(variable.example.clone()),
@@ -205,6 +202,10 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Err(unreadable());
         };
         let integration = self.find_integration(config_key).await?;
+        // Deleted and made again under the same name, it is another integration.
+        if attempt.integration_id.as_ref() != Some(&integration.id) {
+            return Err(BeginError::UnknownIntegration(config_key.to_string()));
+        }
         let provider = &integration.provider;
         let values = provider.variable_values(&asked.params)?;
         if let Some(form) = Form::of_missing(provider, &values) {

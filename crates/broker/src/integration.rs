@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use handfast_protocol::{ConfigKey, Randomness, Scopes, Secret, Timestamp, random_token};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -31,6 +32,10 @@ pub struct Integration {
     pub legacy_start: bool,
     /// The application's page that install links from the provider's side lead to.
     pub install_url: Option<Url>,
+    /// Exact addresses that redirect mode may go back to; empty: the server's own rule.
+    pub allowed_return_to: Vec<String>,
+    /// Which redirect URI is registered at the provider; none said: see [`Integration::own_redirect_uri`].
+    pub redirect_uri_kind: Option<RedirectUriKind>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last edited.
@@ -60,10 +65,39 @@ pub struct StoredIntegration {
     pub legacy_start: bool,
     /// The application's page that install links lead to.
     pub install_url: Option<String>,
+    /// Exact addresses.
+    pub allowed_return_to: Vec<String>,
+    /// Which redirect URI is registered at the provider.
+    pub redirect_uri_kind: Option<RedirectUriKind>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last edited.
     pub updated_at: Timestamp,
+}
+
+/// Which of the server's redirect URIs an integration uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectUriKind {
+    /// `/oauth/callback`, the one that integrations share.
+    Shared,
+    /// `/oauth/callback/{config_key}`: an answer that belongs to another integration is told by its address (RFC 9700
+    /// 4.4.2.2).
+    Own,
+}
+
+impl Integration {
+    /// The config key in the integration's redirect URI, if it has one of its own.
+    ///
+    /// Where nobody said, the shared one: it is what existing registrations hold. Only where the entry asks for it, or where
+    /// the user may name any host to be sent to, one of which could pass another provider's answer on, is it the
+    /// integration's own.
+    #[must_use]
+    pub fn own_redirect_uri(&self) -> Option<&ConfigKey> {
+        let wants_own = self.provider.own_redirect_uri || self.provider.has_free_host();
+        let chosen = if wants_own { RedirectUriKind::Own } else { RedirectUriKind::Shared };
+        (self.redirect_uri_kind.unwrap_or(chosen) == RedirectUriKind::Own).then_some(&self.config_key)
+    }
 }
 
 /// Keeps integrations. Each method is one atomic change.
@@ -129,6 +163,10 @@ pub struct NewIntegration {
     pub legacy_start: bool,
     /// The application's page that install links lead to.
     pub install_url: Option<String>,
+    /// Addresses such as `https://app.example.com/settings`.
+    pub allowed_return_to: Vec<String>,
+    /// Which redirect URI is registered at the provider; none: the server chooses.
+    pub redirect_uri_kind: Option<RedirectUriKind>,
 }
 
 /// What is to change in an integration; `None` leaves a field as it is.
@@ -150,6 +188,10 @@ pub struct IntegrationEdit {
     pub legacy_start: Option<bool>,
     /// The application's page that install links lead to; an empty text removes it.
     pub install_url: Option<String>,
+    /// Replaces the list.
+    pub allowed_return_to: Option<Vec<String>>,
+    /// Which redirect URI is registered at the provider.
+    pub redirect_uri_kind: Option<RedirectUriKind>,
 }
 
 /// Why a field of an integration is not acceptable.
@@ -182,6 +224,11 @@ pub enum InvalidIntegration {
         "allowed_origins: {0:?} is not an origin such as \"https://app.example.com\" (no path, no \"null\")"
     )]
     Origin(String),
+    /// Not an address.
+    #[error(
+        "allowed_return_to: {0:?} is not an address such as \"https://app.example.com/settings\" (no user name, no fragment)"
+    )]
+    ReturnTo(String),
 }
 
 /// Why an integration cannot be found.
@@ -309,6 +356,8 @@ impl<S: IntegrationStore> IntegrationBook<S> {
             allowed_origins: parse_origins(&new.allowed_origins)?,
             legacy_start: new.legacy_start,
             install_url: checked_install_url(new.install_url)?,
+            allowed_return_to: parse_return_to(&new.allowed_return_to)?,
+            redirect_uri_kind: new.redirect_uri_kind,
             created_at: now,
             updated_at: now,
         };
@@ -352,6 +401,10 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         if edit.install_url.is_some() {
             stored.install_url = checked_install_url(edit.install_url)?;
         }
+        if let Some(addresses) = edit.allowed_return_to {
+            stored.allowed_return_to = parse_return_to(&addresses)?;
+        }
+        stored.redirect_uri_kind = edit.redirect_uri_kind.or(stored.redirect_uri_kind);
         let before = stored.updated_at;
         // Two edits within one millisecond must still tell each other apart.
         stored.updated_at = now.max(before + core::time::Duration::from_millis(1));
@@ -396,6 +449,8 @@ impl<S: IntegrationStore> IntegrationBook<S> {
             allowed_origins: stored.allowed_origins,
             legacy_start: stored.legacy_start,
             install_url: stored.install_url.and_then(|url| Url::parse(&url).ok()),
+            allowed_return_to: stored.allowed_return_to,
+            redirect_uri_kind: stored.redirect_uri_kind,
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         })
@@ -507,6 +562,27 @@ pub fn parse_origins(texts: &[impl AsRef<str>]) -> Result<Vec<String>, InvalidIn
         }
     }
     Ok(origins)
+}
+
+/// Reads a list of addresses that redirect mode may go back to; each is kept once, written as browsers write it.
+///
+/// # Errors
+/// Names the first text that is not an address.
+pub fn parse_return_to(texts: &[impl AsRef<str>]) -> Result<Vec<String>, InvalidIntegration> {
+    let mut addresses = Vec::new();
+    for text in texts {
+        let refused = || InvalidIntegration::ReturnTo(text.as_ref().to_owned());
+        let url = Url::parse(text.as_ref()).map_err(|_| refused())?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        if !plain || !matches!(url.scheme(), "http" | "https") {
+            return Err(refused());
+        }
+        let address = String::from(url);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
 }
 
 /// Reads an origin as a person types it, with or without a slash at the end, and writes it as browsers do (RFC 6454 6.2).

@@ -82,7 +82,7 @@ pub use install::InstallError;
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,
     IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration,
-    StoredIntegration, parse_origins,
+    RedirectUriKind, StoredIntegration, parse_origins, parse_return_to,
 };
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use oauth1_flow::OAuth1Error;

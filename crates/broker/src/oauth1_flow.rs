@@ -99,7 +99,16 @@ fn read_credentials(answer: &TokenAnswer) -> Result<OAuth1Credentials, TokenErro
         return Err(TokenError::Unavailable(answer.status));
     }
     if !(200..300).contains(&answer.status) {
-        return Err(TokenError::Refused { error: format!("HTTP {}", answer.status), description: None });
+        // Some providers say in these parameters what went wrong; the RFC says nothing of it.
+        let body = answer.body.expose().trim_ascii();
+        let find = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(body);
+            pairs.find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
+        };
+        return Err(TokenError::Refused {
+            error: find("oauth_problem").unwrap_or_else(|| format!("HTTP {}", answer.status)),
+            description: find("oauth_problem_advice"),
+        });
     }
     OAuth1Credentials::parse(answer.body.expose()).ok_or(TokenError::Unreadable(answer.status))
 }

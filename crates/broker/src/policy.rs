@@ -9,10 +9,15 @@ use crate::Integration;
 pub struct Policy {
     /// Where browsers reach the server, with any path it is mounted under. Decides redirect URIs and cookies.
     pub public_url: Url,
+    /// Where providers send the browser back to, if not below `public_url`: the beginning of every redirect URI. What
+    /// arrives there has to be passed on, as it is, to the same path below `public_url`, where the cookie is.
+    pub callback_url: Option<Url>,
     /// Exact origins that may use an integration that lists none of its own.
     pub allowed_origins: Vec<String>,
     /// Whether, where neither list names an origin, loopback origins of any port may start an attempt.
     pub loopback_origins: bool,
+    /// Exact addresses that redirect mode may go back to for an integration that lists none of its own.
+    pub allowed_return_to: Vec<String>,
     /// Whether an attempt needs a connect token from the application's backend.
     pub connect_tokens_required: bool,
     /// Whether a connect parameter may lead to http or to a private address. For tests and closed networks.
@@ -23,10 +28,15 @@ impl Policy {
     /// An address of this server, such as `/oauth/callback`, below its `public_url`.
     #[must_use]
     pub fn address(&self, path: &str) -> String {
-        let mut url = self.public_url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        format!("{}{path}", url.as_str().trim_end_matches('/'))
+        below(&self.public_url, path)
+    }
+
+    /// The redirect URI that the integrations share, or the one of this config key.
+    #[must_use]
+    pub fn redirect_uri(&self, config_key: Option<&str>) -> String {
+        let path =
+            config_key.map_or_else(|| "/oauth/callback".to_owned(), |key| format!("/oauth/callback/{key}"));
+        below(self.callback_url.as_ref().unwrap_or(&self.public_url), &path)
     }
 
     /// Whether browsers reach the server over TLS, and cookies can be `Secure`.
@@ -48,6 +58,28 @@ impl Policy {
         }
         origin != "null" && list.iter().any(|allowed| allowed == origin)
     }
+
+    /// Whether redirect mode may go back to `url` for `integration`: an exact address of either list. Where neither names
+    /// one, a loopback server takes any address of this machine.
+    #[must_use]
+    pub fn allows_return_to(&self, integration: &Integration, url: &Url) -> bool {
+        let list = if integration.allowed_return_to.is_empty() {
+            &self.allowed_return_to
+        } else {
+            &integration.allowed_return_to
+        };
+        if list.is_empty() {
+            return self.loopback_origins && is_loopback_host(url);
+        }
+        list.iter().any(|allowed| allowed == url.as_str())
+    }
+}
+
+fn below(base: &Url, path: &str) -> String {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    format!("{}{path}", url.as_str().trim_end_matches('/'))
 }
 
 /// Whether `origin` is a page of this machine: `localhost`, a name below it, or a loopback address, of any port.
@@ -99,13 +131,17 @@ mod tests {
     fn an_address_keeps_the_path_of_the_public_url() {
         let mut policy = Policy {
             public_url: Url::parse("https://example.com/auth/").unwrap(),
+            callback_url: None,
             allowed_origins: Vec::new(),
             loopback_origins: false,
+            allowed_return_to: Vec::new(),
             connect_tokens_required: true,
             danger_allow_private_addresses: false,
         };
         assert_eq!(policy.address("/oauth/callback"), "https://example.com/auth/oauth/callback");
         policy.public_url = Url::parse("http://localhost:3004").unwrap();
-        assert_eq!(policy.address("/oauth/callback"), "http://localhost:3004/oauth/callback");
+        assert_eq!(policy.redirect_uri(None), "http://localhost:3004/oauth/callback");
+        policy.callback_url = Some(Url::parse("https://auth.example.com").unwrap());
+        assert_eq!(policy.redirect_uri(Some("github")), "https://auth.example.com/oauth/callback/github");
     }
 }

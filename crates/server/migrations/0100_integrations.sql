@@ -1,4 +1,4 @@
--- Integrations. Scopes and origins are JSON arrays, overrides a JSON object, legacy_start 0 or 1.
+-- Integrations. Scopes, origins and return_to are JSON arrays, overrides a JSON object, legacy_start 0 or 1.
 CREATE TABLE integrations (
     id TEXT PRIMARY KEY,
     config_key TEXT NOT NULL UNIQUE,
@@ -10,6 +10,8 @@ CREATE TABLE integrations (
     allowed_origins TEXT NOT NULL,
     legacy_start BIGINT NOT NULL,
     install_url TEXT,
+    allowed_return_to TEXT NOT NULL,
+    redirect_uri_kind TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );

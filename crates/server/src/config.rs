@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use handfast_broker::{Catalog, Policy, Provider, WebhookKey, is_loopback_host, parse_origins};
+use handfast_broker::{
+    Catalog, Policy, Provider, WebhookKey, is_loopback_host, parse_origins, parse_return_to,
+};
 use handfast_protocol::Secret;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -69,7 +71,9 @@ struct ConfigFile {
     sealing_keys: Option<Secret<String>>,
     sealing_keys_file: Option<PathBuf>,
     allowed_origins: Option<Vec<String>>,
+    allowed_return_to: Option<Vec<String>>,
     allowed_hosts: Option<Vec<String>>,
+    callback_url: Option<String>,
     trusted_proxies: Option<Vec<String>>,
     requests_per_minute: Option<u32>,
     log: Option<String>,
@@ -103,6 +107,10 @@ pub(crate) struct Config {
     /// The text of a key file, where it does not lie in the data folder.
     pub(crate) sealing_keys: Option<Secret<String>>,
     pub(crate) allowed_origins: Vec<String>,
+    /// Exact addresses that redirect mode may go back to for integrations that list none.
+    pub(crate) allowed_return_to: Vec<String>,
+    /// Where providers send browsers back to, if not below `public_url`.
+    pub(crate) callback_url: Option<Url>,
     /// Names, with or without a port, under which the server answers besides its `public_url` and loopback.
     pub(crate) allowed_hosts: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
@@ -151,7 +159,9 @@ const VARIABLES: &[&str] = &[
     "HANDFAST_SEALING_KEYS",
     "HANDFAST_SEALING_KEYS_FILE",
     "HANDFAST_ALLOWED_ORIGINS",
+    "HANDFAST_ALLOWED_RETURN_TO",
     "HANDFAST_ALLOWED_HOSTS",
+    "HANDFAST_CALLBACK_URL",
     "HANDFAST_TRUSTED_PROXIES",
     "HANDFAST_REQUESTS_PER_MINUTE",
     "HANDFAST_LOG",
@@ -201,9 +211,11 @@ impl Config {
             .secret("HANDFAST_DATABASE_URL", file.database_url, file.database_url_file.as_deref())?
             .unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join("handfast.db").display())));
         let allowed_origins = environment.list("HANDFAST_ALLOWED_ORIGINS")?.or(file.allowed_origins);
+        let allowed_return_to = environment.list("HANDFAST_ALLOWED_RETURN_TO")?.or(file.allowed_return_to);
+        let callback_url = environment.text("HANDFAST_CALLBACK_URL")?.or(file.callback_url);
         let config = Self {
             listen: address,
-            public_url: public_url.map(|text| parse_public_url(&text)).transpose()?,
+            public_url: public_url.map(|text| parse_own_url("public_url", &text)).transpose()?,
             data_dir,
             database_url,
             api_key: environment.secret("HANDFAST_API_KEY", file.api_key, file.api_key_file.as_deref())?,
@@ -213,6 +225,8 @@ impl Config {
                 file.sealing_keys_file.as_deref(),
             )?,
             allowed_origins: parse_origins(&allowed_origins.unwrap_or_default())?,
+            allowed_return_to: parse_return_to(&allowed_return_to.unwrap_or_default())?,
+            callback_url: callback_url.map(|text| parse_own_url("callback_url", &text)).transpose()?,
             allowed_hosts: environment
                 .list("HANDFAST_ALLOWED_HOSTS")?
                 .or(file.allowed_hosts)
@@ -306,7 +320,9 @@ impl Config {
         let public = self.exposure() == Exposure::Public;
         Policy {
             public_url,
+            callback_url: self.callback_url.clone(),
             allowed_origins: self.allowed_origins.clone(),
+            allowed_return_to: self.allowed_return_to.clone(),
             loopback_origins: !public,
             connect_tokens_required: public,
             danger_allow_private_addresses: self.danger_allow_private_addresses,
@@ -344,7 +360,12 @@ impl Config {
                 if self.sealing_keys.is_some() { "(set)" } else { "a file in data_dir" }.to_owned(),
             ),
             ("allowed_origins", list(&self.allowed_origins)),
+            ("allowed_return_to", list(&self.allowed_return_to)),
             ("allowed_hosts", list(&self.allowed_hosts)),
+            (
+                "callback_url",
+                self.callback_url.as_ref().map_or_else(|| "(below public_url)".to_owned(), Url::to_string),
+            ),
             (
                 "trusted_proxies",
                 list(&self.trusted_proxies.iter().map(IpAddr::to_string).collect::<Vec<_>>()),
@@ -459,8 +480,8 @@ fn parse_file(text: &str) -> anyhow::Result<ConfigFile> {
     })
 }
 
-fn parse_public_url(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).with_context(|| format!("public_url: {text:?} is not an address"))?;
+fn parse_own_url(name: &str, text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text).with_context(|| format!("{name}: {text:?} is not an address"))?;
     let plain = url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()
@@ -468,7 +489,7 @@ fn parse_public_url(text: &str) -> anyhow::Result<Url> {
     let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback_host(&url));
     if !plain || !safe || url.host().is_none() {
         bail!(
-            "public_url: {text:?} must be an https address such as https://connect.example.com (http only on loopback)"
+            "{name}: {text:?} must be an https address such as https://connect.example.com (http only on loopback)"
         );
     }
     Ok(url)

@@ -49,6 +49,8 @@ pub(crate) async fn register(app: &App) -> anyhow::Result<()> {
         allowed_origins: Vec::new(),
         legacy_start: false,
         install_url: None,
+        allowed_return_to: Vec::new(),
+        redirect_uri_kind: None,
     };
     book.create(new, now, &SystemRandomness).await?;
     Ok(())

@@ -102,6 +102,13 @@ struct MoreArgs {
     /// The https address of your page that install links from the provider's side lead to
     #[arg(long, value_name = "URL")]
     install_url: Option<String>,
+    /// An address that redirect mode may go back to, such as `https://app.example.com/settings`; repeatable, replaces the
+    /// list
+    #[arg(long = "return-to", value_name = "URL")]
+    return_to: Vec<String>,
+    /// Which redirect URI is registered at the provider: /oauth/callback, or /oauth/callback/CONFIG_KEY
+    #[arg(long, value_name = "KIND", value_parser = ["shared", "own"])]
+    redirect_uri: Option<String>,
     /// Set a field of the provider's entry yourself, such as `token_endpoint=https://..`; JSON values are read as JSON
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     overrides: Vec<String>,
@@ -117,6 +124,12 @@ impl MoreArgs {
         }
         if let Some(install_url) = self.install_url {
             fields.insert("install_url".to_owned(), json!(install_url));
+        }
+        if !self.return_to.is_empty() {
+            fields.insert("allowed_return_to".to_owned(), json!(self.return_to));
+        }
+        if let Some(kind) = self.redirect_uri {
+            fields.insert("redirect_uri_kind".to_owned(), json!(kind));
         }
         if !self.overrides.is_empty() {
             let overrides = self.overrides.iter().map(|text| parse_override(text));
@@ -177,7 +190,10 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
     if args.output.json {
         return Ok(print_json(&answer)?);
     }
-    Ok(print_line(&format!("The integration {} is ready.", cell(&answer["config_key"])))?)
+    let (key, redirect_uri) = (cell(&answer["config_key"]), cell(&answer["redirect_uri"]));
+    Ok(print_line(&format!(
+        "The integration {key} is ready. Its redirect URI at the provider: {redirect_uri}"
+    ))?)
 }
 
 async fn edit(args: EditArgs) -> anyhow::Result<()> {

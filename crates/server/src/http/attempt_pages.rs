@@ -158,7 +158,7 @@ pub(crate) fn refused_start(refused: RefusedStart) -> Page {
         },
         origin: refused.origin.filter(|origin| origin != "null"),
         closes: false,
-        return_to: None,
+        return_to: refused.return_to,
     };
     Page::new("Not connected", body).script(FINISH, &data)
 }
@@ -215,9 +215,10 @@ pub(crate) fn form(action: &str, form: &Form) -> Page {
                 @if field.choices.is_empty() {
                     input type=(if field.is_secret { "password" } else { "text" }) id=(field.name) name=(field.name)
                         value=(field.value) required autocomplete="off" autocapitalize="none" spellcheck="false"
-                        autofocus[index == 0] aria-describedby=(note) aria-invalid[field.error.is_some()];
+                        autofocus[index == 0] aria-describedby=(note) aria-invalid=[field.error.as_ref().map(|_| "true")];
                 } @else {
-                    select id=(field.name) name=(field.name) autofocus[index == 0] aria-describedby=(note) {
+                    select id=(field.name) name=(field.name) autofocus[index == 0] aria-describedby=(note)
+                        aria-invalid=[field.error.as_ref().map(|_| "true")] {
                         @for choice in &field.choices {
                             option selected[*choice == field.value] { (choice) }
                         }
@@ -242,6 +243,11 @@ pub(crate) fn form(action: &str, form: &Form) -> Page {
 fn capitalised(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+/// Posts the fields on to another address of this server, which a custom callback host stands in front of.
+pub(crate) fn pass_on(action: &str, params: &[(String, Secret<String>)]) -> Page {
+    repeat(action, params).form_action(FormAction::Redirecting)
 }
 
 const REPEAT: &str = "HTMLFormElement.prototype.submit.call(document.getElementById('repeat'));";

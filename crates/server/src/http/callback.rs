@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, HeaderName, Method},
+    http::{HeaderMap, HeaderName, Method, header},
     response::{IntoResponse, Response},
 };
 use handfast_broker::{Callback, Completed, Outcome, attempt_cookies};
@@ -44,22 +44,55 @@ async fn hear(
     if connect::touches_nothing(&method, &headers) {
         return connect::untouched();
     }
-    let params = read_params(query.as_deref().unwrap_or_default().as_bytes());
+    let query = query.unwrap_or_default();
+    if came_to_callback_url(&app, &headers) {
+        let address = callback_address(&app, config_key.as_deref());
+        return attempt_pages::go_on(&format!("{address}?{query}"), false, false).into_response();
+    }
+    let params = read_params(query.as_bytes());
     complete(app, Heard { params, config_key, is_continuation: false }, &headers).await
 }
 
 /// `POST /oauth/callback` (`response_mode=form_post`): no engine sends the cookie with it.
-pub(crate) async fn posted(State(app): State<App>, body: Bytes) -> Response {
-    repeat_page(&app, &read_params(&body), None)
+pub(crate) async fn posted(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    repeat_posted(&app, &headers, &body, None)
 }
 
 /// `POST /oauth/callback/{config_key}`
 pub(crate) async fn posted_for(
     State(app): State<App>,
     Path(config_key): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    repeat_page(&app, &read_params(&body), Some(&config_key))
+    repeat_posted(&app, &headers, &body, Some(&config_key))
+}
+
+fn repeat_posted(app: &App, headers: &HeaderMap, body: &[u8], config_key: Option<&str>) -> Response {
+    let params = read_params(body);
+    if came_to_callback_url(app, headers) {
+        return attempt_pages::pass_on(&callback_address(app, config_key), &params).into_response();
+    }
+    repeat_page(app, &params, config_key)
+}
+
+/// Whether the provider sent the browser to the custom callback host, where there is no cookie: what it carries goes on
+/// to the same path of `public_url`.
+fn came_to_callback_url(app: &App, headers: &HeaderMap) -> bool {
+    let host = |url: &url::Url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+    let policy = app.policy();
+    let stated = connect::text(headers, &header::HOST).unwrap_or_default();
+    let own = host(&policy.public_url);
+    policy
+        .callback_url
+        .as_ref()
+        .is_some_and(|url| stated.eq_ignore_ascii_case(&host(url)) && !stated.eq_ignore_ascii_case(&own))
+}
+
+fn callback_address(app: &App, config_key: Option<&str>) -> String {
+    let path =
+        config_key.map_or_else(|| "/oauth/callback".to_owned(), |key| format!("/oauth/callback/{key}"));
+    app.policy().address(&path)
 }
 
 /// `POST /oauth/callback/continue`: the same fields, from our own page.

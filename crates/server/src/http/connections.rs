@@ -180,6 +180,7 @@ pub(crate) struct NewConnectionBody {
     config_key: ConfigKey,
     #[schemars(with = "String")]
     connection_id: ConnectionId,
+    #[serde(default)]
     grant_type: NewGrantType,
     #[serde(default)]
     params: BTreeMap<String, String>,
@@ -192,9 +193,10 @@ pub(crate) struct NewConnectionBody {
 }
 
 /// The grants that need no browser.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum NewGrantType {
+    #[default]
     ClientCredentials,
     TokenExchange,
 }

@@ -170,6 +170,7 @@ impl From<InvalidIntegration> for Problem {
             InvalidIntegration::InstallUrl => "install_url",
             InvalidIntegration::ClientSecret => "client_secret",
             InvalidIntegration::Origin(_) => "allowed_origins",
+            InvalidIntegration::ReturnTo(_) => "allowed_return_to",
         };
         Self::invalid_request(error.to_string()).field(field)
     }

@@ -79,7 +79,10 @@ fn is_own_host(app: &App, host: &Authority) -> bool {
         && stated.port_or_known_default() == public_url.port_or_known_default();
     let listed =
         |own: &String| own.eq_ignore_ascii_case(host.as_str()) || own.eq_ignore_ascii_case(host.host());
-    same || is_loopback_host(&stated) || app.allowed_hosts().iter().any(listed)
+    let calls_back = app.policy().callback_url.as_ref().is_some_and(|url| {
+        stated.host() == url.host() && stated.port_or_known_default() == url.port_or_known_default()
+    });
+    same || calls_back || is_loopback_host(&stated) || app.allowed_hosts().iter().any(listed)
 }
 
 /// Keeps web pages away from the REST routes. A browser says where a request comes from; one that shows an API key

@@ -1,7 +1,9 @@
 //! `/integrations`: list, create, read, edit and delete.
 
 use axum::{Json, extract::State, http::StatusCode};
-use handfast_broker::{ApiKeyScope, DeletedIntegration, IntegrationEdit, NewIntegration, StoredIntegration};
+use handfast_broker::{
+    ApiKeyScope, DeletedIntegration, IntegrationEdit, NewIntegration, RedirectUriKind, StoredIntegration,
+};
 use handfast_protocol::{Clock, ConfigKey, ErrorCode, Scopes, Secret, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,17 @@ use crate::{
 /// What stands in place of a client secret that is not shown.
 pub(super) const MASK: &str = "********";
 
+/// The names of the two kinds, for the description of the routes.
+#[derive(JsonSchema)]
+#[schemars(rename = "RedirectUriKind", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used; the broker's own type knows no schemas")]
+enum RedirectUriKindName {
+    /// `/oauth/callback`
+    Shared,
+    /// `/oauth/callback/{config_key}`
+    Own,
+}
+
 /// An integration as it is shown.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct IntegrationBody {
@@ -37,6 +50,13 @@ pub(crate) struct IntegrationBody {
     legacy_start: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     install_url: Option<String>,
+    allowed_return_to: Vec<String>,
+    /// Absent where nobody chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RedirectUriKindName>")]
+    redirect_uri_kind: Option<RedirectUriKind>,
+    /// The address to be registered at the provider; null where its entry no longer fits.
+    redirect_uri: Option<String>,
     created_at: String,
     updated_at: String,
 }
@@ -62,6 +82,10 @@ pub(crate) struct NewIntegrationBody {
     #[serde(default)]
     legacy_start: bool,
     install_url: Option<String>,
+    #[serde(default)]
+    allowed_return_to: Vec<String>,
+    #[schemars(with = "Option<RedirectUriKindName>")]
+    redirect_uri_kind: Option<RedirectUriKind>,
 }
 
 /// What is to change; a field that is left out stays.
@@ -78,6 +102,9 @@ pub(crate) struct IntegrationEditBody {
     legacy_start: Option<bool>,
     /// Empty: none.
     install_url: Option<String>,
+    allowed_return_to: Option<Vec<String>>,
+    #[schemars(with = "Option<RedirectUriKindName>")]
+    redirect_uri_kind: Option<RedirectUriKind>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -119,6 +146,8 @@ pub(crate) async fn create(
         allowed_origins: new.allowed_origins,
         legacy_start: new.legacy_start,
         install_url: new.install_url,
+        allowed_return_to: new.allowed_return_to,
+        redirect_uri_kind: new.redirect_uri_kind,
     };
     let stored = app.integrations().create(new, SystemClock.now(), &SystemRandomness).await?;
     tracing::info!(config_key = %stored.config_key, "integration created");
@@ -141,6 +170,8 @@ pub(crate) async fn edit(
         allowed_origins: edit.allowed_origins,
         legacy_start: edit.legacy_start,
         install_url: edit.install_url,
+        allowed_return_to: edit.allowed_return_to,
+        redirect_uri_kind: edit.redirect_uri_kind,
     };
     let stored = app.integrations().edit(&config_key, edit, SystemClock.now(), &SystemRandomness).await?;
     tracing::info!(config_key = %stored.config_key, "integration edited");
@@ -191,9 +222,15 @@ pub(crate) fn rfc3339(instant: Timestamp) -> String {
     format!("{instant:.3}")
 }
 
+fn redirect_uri(app: &App, stored: &StoredIntegration) -> Option<String> {
+    let integration = app.integrations().open(stored.clone()).ok()?;
+    Some(app.policy().redirect_uri(integration.own_redirect_uri().map(ConfigKey::as_str)))
+}
+
 fn body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<IntegrationBody, Problem> {
     Ok(IntegrationBody {
         client_secret: shown_secret(app, caller, &stored)?,
+        redirect_uri: redirect_uri(app, &stored),
         config_key: stored.config_key,
         provider_name: stored.provider_name,
         provider_overrides: stored.provider_overrides,
@@ -202,6 +239,8 @@ fn body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<Integra
         allowed_origins: stored.allowed_origins,
         legacy_start: stored.legacy_start,
         install_url: stored.install_url,
+        allowed_return_to: stored.allowed_return_to,
+        redirect_uri_kind: stored.redirect_uri_kind,
         created_at: rfc3339(stored.created_at),
         updated_at: rfc3339(stored.updated_at),
     })

@@ -107,6 +107,8 @@ impl ConfigRequest {
             allowed_origins: Vec::new(),
             legacy_start: false,
             install_url: None,
+            allowed_return_to: Vec::new(),
+            redirect_uri_kind: None,
         })
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn list(
     let catalog = app.integrations().catalog();
     let found = catalog.search(&search.q);
     if wants_json(&headers) {
-        let redirect_uri = app.policy().address("/oauth/callback");
+        let redirect_uri = app.policy().redirect_uri(None);
         let entries: Vec<_> = found
             .into_iter()
             .map(|provider| ProviderJson { name: &provider.name, redirect_uri: &redirect_uri, provider })
@@ -65,7 +65,7 @@ pub(crate) async fn list(
 
 /// One entry.
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let redirect_uri = app.policy().address("/oauth/callback");
+    let redirect_uri = app.policy().redirect_uri(None);
     let Some(provider) = app.integrations().catalog().find(&name) else {
         if wants_json(&headers) {
             return super::error::not_found().await.into_response();

@@ -6,7 +6,7 @@ use handfast_protocol::{ConfigKey, Timestamp};
 use super::{Storage, from_json, on_either, to_json};
 
 const COLUMNS: &str = "id, config_key, provider_name, provider_overrides, client_id, sealed_client_secret, scopes, \
-     allowed_origins, legacy_start, install_url, created_at, updated_at";
+     allowed_origins, legacy_start, install_url, allowed_return_to, redirect_uri_kind, created_at, updated_at";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -20,6 +20,8 @@ struct Row {
     allowed_origins: String,
     legacy_start: i64,
     install_url: Option<String>,
+    allowed_return_to: String,
+    redirect_uri_kind: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -39,6 +41,8 @@ impl TryFrom<Row> for StoredIntegration {
             allowed_origins: from_json(&row.allowed_origins)?,
             legacy_start: row.legacy_start != 0,
             install_url: row.install_url,
+            allowed_return_to: from_json(&row.allowed_return_to)?,
+            redirect_uri_kind: row.redirect_uri_kind.as_deref().map(from_json).transpose()?,
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
         })
@@ -48,7 +52,7 @@ impl TryFrom<Row> for StoredIntegration {
 impl IntegrationStore for Storage {
     async fn insert_integration(&self, integration: &StoredIntegration) -> Result<bool, StoreError> {
         let sql = format!(
-            "INSERT INTO integrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+            "INSERT INTO integrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
              ON CONFLICT (config_key) DO NOTHING"
         );
         let inserted = on_either!(self, pool => sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -62,6 +66,8 @@ impl IntegrationStore for Storage {
             .bind(to_json(&integration.allowed_origins)?)
             .bind(i64::from(integration.legacy_start))
             .bind(&integration.install_url)
+            .bind(to_json(&integration.allowed_return_to)?)
+            .bind(integration.redirect_uri_kind.as_ref().map(to_json).transpose()?)
             .bind(integration.created_at.as_millis())
             .bind(integration.updated_at.as_millis())
             .execute(pool)
@@ -77,7 +83,8 @@ impl IntegrationStore for Storage {
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE integrations SET provider_name = $1, provider_overrides = $2, client_id = $3, \
                    sealed_client_secret = $4, scopes = $5, allowed_origins = $6, legacy_start = $7, install_url = $8, \
-                   updated_at = $9 WHERE id = $10 AND updated_at = $11";
+                   allowed_return_to = $9, redirect_uri_kind = $10, updated_at = $11 \
+                   WHERE id = $12 AND updated_at = $13";
         let replaced = on_either!(self, pool => sqlx::query(sql)
             .bind(&integration.provider_name)
             .bind(to_json(&integration.provider_overrides)?)
@@ -87,6 +94,8 @@ impl IntegrationStore for Storage {
             .bind(to_json(&integration.allowed_origins)?)
             .bind(i64::from(integration.legacy_start))
             .bind(&integration.install_url)
+            .bind(to_json(&integration.allowed_return_to)?)
+            .bind(integration.redirect_uri_kind.as_ref().map(to_json).transpose()?)
             .bind(integration.updated_at.as_millis())
             .bind(&integration.id)
             .bind(expected_updated_at.as_millis())

@@ -4,6 +4,7 @@
 #![expect(clippy::duplicate_mod, reason = "the same tests run on both databases")]
 
 mod browser;
+mod oauth1_provider;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
 mod provider;
@@ -15,10 +16,18 @@ mod sqlite {
 
     #[path = "connect.rs"]
     mod connect;
+    #[path = "connect_options.rs"]
+    mod connect_options;
+    #[path = "defects.rs"]
+    mod defects;
     #[path = "flows.rs"]
     mod flows;
+    #[path = "form.rs"]
+    mod form;
     #[path = "hostile.rs"]
     mod hostile;
+    #[path = "oauth1.rs"]
+    mod oauth1;
     #[path = "sealed.rs"]
     mod sealed;
     #[path = "tokens.rs"]

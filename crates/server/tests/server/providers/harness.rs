@@ -126,6 +126,8 @@ impl Harness {
             "provider_name": name,
             "client_id": CLIENT_ID,
             "client_secret": client_secret(provider),
+            // One address for all, as the snapshot has it, also where the user names the host.
+            "redirect_uri_kind": "shared",
             "scopes": ["read:a", "write/b+c"],
         });
         let (status, created) = answer(self.request(Method::POST, "/integrations").json(&integration)).await;
