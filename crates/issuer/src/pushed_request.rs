@@ -41,7 +41,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         credentials: &Credentials,
     ) -> Result<(Secret<String>, Duration), TokenError> {
         let client = self.authenticate(credentials, params).await?;
-        let request = match self.check_request(&client, params) {
+        let mut request = match self.check_request(&client, params) {
             Ok(request) => request,
             Err(AuthorizeError::Page(error)) => {
                 return Err(TokenError::new(OAuthErrorCode::InvalidRequest, error.to_string()));
@@ -49,6 +49,15 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             Err(AuthorizeError::Redirect(response)) => return Err(response.into_token_error()),
             Err(AuthorizeError::Store(error)) => return Err(error.into()),
         };
+        // RFC 9449 10.1: a proof beside the pushed request binds the code as `dpop_jkt` does.
+        let refuse = |text: String| TokenError::new(OAuthErrorCode::InvalidDpopProof, text);
+        let shown = self.verify_proof(&credentials.proof, None).map_err(|error| refuse(error.to_string()))?;
+        if let Some(thumbprint) = shown {
+            if request.dpop_jkt.as_ref().is_some_and(|asked| *asked != thumbprint) {
+                return Err(refuse("dpop_jkt is another key than that of the DPoP proof".to_owned()));
+            }
+            request.dpop_jkt = Some(thumbprint);
+        }
         let token = random_token(&self.randomness);
         let hash = Sha256Hash::of(token.expose());
         let expires_at = self.now() + LIFETIME;

@@ -717,6 +717,7 @@ impl GrantStore for Storage {
                 ("DELETE FROM issuer_login_sessions WHERE expires_at < $1", now),
                 ("DELETE FROM issuer_pushed_requests WHERE expires_at < $1", now),
                 ("DELETE FROM issuer_browser_sessions WHERE expires_at < $1", now),
+                ("DELETE FROM issuer_devices WHERE expires_at < $1", day_ago),
                 ("DELETE FROM issuer_codes WHERE expires_at < $1", day_ago),
                 ("DELETE FROM issuer_refresh_tokens WHERE expires_at < $1", now),
                 ("DELETE FROM issuer_grants WHERE expires_at < $1", day_ago),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     support::{Server, answer},
-    world::{Browser, REDIRECT_URI, Registered, VERIFIER, claims, issuer},
+    world::{Browser, CHALLENGE, REDIRECT_URI, Registered, VERIFIER, claims, issuer},
 };
 
 /// A key of a client.
@@ -170,6 +170,38 @@ async fn a_code_can_be_bound_and_a_bad_proof_has_its_own_error() {
     let form = [("grant_type", "refresh_token"), ("refresh_token", "unknown")];
     let (status, refused) = prove(&server, &client, &wrong_method, &form).await;
     assert_eq!((status, &refused["error"]), (400, &json!("invalid_dpop_proof")), "{refused}");
+}
+
+/// RFC 9449 10.1.
+#[tokio::test]
+async fn a_proof_beside_a_pushed_request_binds_the_code() {
+    let server = issuer().start();
+    let client = server.client(json!({})).await;
+    let key = Key::new();
+    let url = format!("{}/auth/oauth2/par", server.address);
+    let push = async |thumbprint: &str| {
+        let form = [
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", "openid"),
+            ("nonce", "a nonce"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("dpop_jkt", thumbprint),
+        ];
+        let request = server.request(Method::POST, "/auth/oauth2/par").form(&form);
+        let request = request.basic_auth(&client.id, Some(&client.secret));
+        answer(request.header("dpop", key.proof("POST", &url, None))).await
+    };
+    let (status, refused) = push(&Key::new().thumbprint()).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_dpop_proof")), "{refused}");
+    let (status, pushed) = push("").await;
+    assert_eq!(status, 201, "{pushed}");
+    let request_uri = pushed["request_uri"].as_str().unwrap();
+    let code = server.grant(&Browser::new(), &client, &[("request_uri", request_uri)]).await["code"].clone();
+    let (status, refused) = server.redeem(&client, &code).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_grant")), "{refused}");
+    assert!(refused["error_description"].as_str().unwrap().contains("bound to a key"), "{refused}");
 }
 
 /// RFC 7523 3, OpenID Connect Core 9.
