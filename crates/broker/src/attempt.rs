@@ -156,3 +156,49 @@ impl Attempt {
 pub(crate) fn details_place<'a>(key: &'a [&'a str; 1]) -> Place<'a> {
     Place { table: "attempts", column: "sealed_details", key }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(taken_at: Option<Timestamp>, outcome: Option<Outcome>) -> Attempt {
+        Attempt {
+            secret_hash: Sha256Hash::of("secret"),
+            attempt_id: AttemptId::parse(&"a".repeat(22)).unwrap(),
+            integration_id: None,
+            config_key: None,
+            connection_id: None,
+            origin: String::new(),
+            return_to: None,
+            state_hash: None,
+            cookie_hash: None,
+            sealed_details: None,
+            expires_at: Timestamp::from_secs(600),
+            taken_at,
+            outcome,
+        }
+    }
+
+    fn code(progress: Progress) -> Option<ErrorCode> {
+        match progress {
+            Progress::Ended(Outcome::Failed { code, .. }) => Some(code),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn taken_without_an_outcome_for_a_minute_reads_as_interrupted() {
+        let taken = attempt(Some(Timestamp::from_secs(100)), None);
+        assert_eq!(taken.progress(Timestamp::from_secs(159)), Progress::Taken(Timestamp::from_secs(100)));
+        assert_eq!(code(taken.progress(Timestamp::from_secs(160))), Some(ErrorCode::Interrupted));
+        let ended = attempt(Some(Timestamp::from_secs(100)), Some(Outcome::Succeeded));
+        assert_eq!(ended.progress(Timestamp::from_secs(160)), Progress::Ended(Outcome::Succeeded));
+    }
+
+    #[test]
+    fn a_callback_that_never_comes_is_a_timeout() {
+        let pending = attempt(None, None);
+        assert_eq!(pending.progress(Timestamp::from_secs(599)), Progress::Pending);
+        assert_eq!(code(pending.progress(Timestamp::from_secs(600))), Some(ErrorCode::Timeout));
+    }
+}
