@@ -2,17 +2,18 @@
 
 use core::time::Duration;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use handfast_broker::{ApiKey, ApiKeyScope, ApiKeyStore};
 use handfast_protocol::{Clock, ErrorCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{caller::Caller, error::Problem, extract::JsonBody, integrations::rfc3339};
+use super::{
+    caller::Caller,
+    error::Problem,
+    extract::{JsonBody, TextPath},
+    integrations::rfc3339,
+};
 use crate::{app::App, system::SystemClock};
 
 /// A key to be made.
@@ -91,7 +92,7 @@ pub(crate) async fn create(
 pub(crate) async fn revoke(
     caller: Caller,
     State(app): State<App>,
-    Path(id): Path<String>,
+    TextPath(id): TextPath,
 ) -> Result<StatusCode, Problem> {
     caller.require(ApiKeyScope::KeysWrite)?;
     if !app.broker().store.revoke_api_key(&id, SystemClock.now()).await? {

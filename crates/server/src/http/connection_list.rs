@@ -1,9 +1,6 @@
 //! `GET /connections` and `PATCH /connections/{connection_id}`: pages of connections, and what is kept with one.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use handfast_broker::{ApiKeyScope, ConnectionFilter, ConnectionStatus, Cursor};
 use handfast_protocol::{ConfigKey, ConnectionId};
 use schemars::JsonSchema;
@@ -14,7 +11,7 @@ use super::{
     caller::Caller,
     connections::{ConnectionBody, NameQuery},
     error::Problem,
-    extract::{JsonBody, StrictQuery},
+    extract::{JsonBody, StrictQuery, TextPath},
 };
 use crate::app::App;
 
@@ -88,7 +85,7 @@ pub(crate) struct ConnectionEditBody {
 pub(crate) async fn edit(
     caller: Caller,
     State(app): State<App>,
-    Path(connection_id): Path<String>,
+    TextPath(connection_id): TextPath,
     StrictQuery(query): StrictQuery<NameQuery>,
     JsonBody(edit): JsonBody<ConnectionEditBody>,
 ) -> Result<Json<ConnectionBody>, Problem> {

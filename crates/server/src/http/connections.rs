@@ -1,10 +1,6 @@
 //! `/connections/{connection_id}`: a connection with fresh credentials, and its end.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use handfast_broker::{
     ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
     SessionExchange, TypedKind,
@@ -18,7 +14,7 @@ use std::collections::BTreeMap;
 use super::{
     caller::Caller,
     error::Problem,
-    extract::{JsonBody, StrictQuery},
+    extract::{JsonBody, StrictQuery, TextPath},
     integrations::rfc3339,
 };
 use crate::app::App;
@@ -162,7 +158,7 @@ impl From<Credentials> for CredentialsBody {
 pub(crate) async fn show(
     caller: Caller,
     State(app): State<App>,
-    Path(connection_id): Path<String>,
+    TextPath(connection_id): TextPath,
     StrictQuery(query): StrictQuery<ReadQuery>,
 ) -> Result<Json<OpenConnectionBody>, Problem> {
     caller.require(ApiKeyScope::ConnectionsRead)?;
@@ -259,7 +255,7 @@ pub(crate) struct DeletedBody {
 pub(crate) async fn delete(
     caller: Caller,
     State(app): State<App>,
-    Path(connection_id): Path<String>,
+    TextPath(connection_id): TextPath,
     StrictQuery(query): StrictQuery<NameQuery>,
 ) -> Result<Json<DeletedBody>, Problem> {
     caller.require(ApiKeyScope::ConnectionsWrite)?;

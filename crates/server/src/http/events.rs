@@ -1,16 +1,17 @@
 //! `/events`: what happened, and deliveries made once more.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use handfast_broker::{ApiKeyScope, Event, EventStore};
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{caller::Caller, error::Problem, extract::StrictQuery, integrations::rfc3339};
+use super::{
+    caller::Caller,
+    error::Problem,
+    extract::{StrictQuery, TextPath},
+    integrations::rfc3339,
+};
 use crate::{app::App, system::SystemClock};
 
 /// How many events a page holds.
@@ -76,7 +77,7 @@ pub(crate) async fn list(
 pub(crate) async fn replay(
     caller: Caller,
     State(app): State<App>,
-    Path(id): Path<String>,
+    TextPath(id): TextPath,
 ) -> Result<StatusCode, Problem> {
     caller.require(ApiKeyScope::WebhooksWrite)?;
     if app.broker().store.replay_event(&id, SystemClock.now()).await? {

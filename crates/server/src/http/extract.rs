@@ -72,6 +72,20 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for StrictQuery<T> {
     }
 }
 
+/// What stands in the path, as text.
+pub(crate) struct TextPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for TextPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) =
+            text.map_err(|_| Problem::new(ErrorCode::InvalidName, "the name in the path is not UTF-8"))?;
+        Ok(Self(text))
+    }
+}
+
 /// The config key in the path.
 pub(crate) struct ConfigKeyPath(pub(crate) ConfigKey);
 
@@ -79,10 +93,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ConfigKeyPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| {
-            Problem::new(ErrorCode::InvalidName, "the config key in the path is not UTF-8")
-                .field("config_key")
-        })?;
+        let TextPath(text) = TextPath::from_request_parts(parts, state).await?;
         Ok(Self(ConfigKey::parse(&text)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,7 @@ use super::{
     caller::Caller,
     connections::{CredentialsBody, Flag, OpenConnectionBody},
     error::Problem,
-    extract::{JsonBody, StrictQuery},
+    extract::{JsonBody, StrictQuery, TextPath},
     integrations::{rfc3339, shown_secret},
 };
 use crate::{
@@ -124,7 +124,7 @@ pub(crate) async fn list_configs(caller: Caller, State(app): State<App>) -> Resu
 pub(crate) async fn show_config(
     caller: Caller,
     State(app): State<App>,
-    Path(key): Path<String>,
+    TextPath(key): TextPath,
 ) -> Result<Response, Problem> {
     caller.require(ApiKeyScope::IntegrationsRead)?;
     let config_key = ConfigKey::parse(&key).map_err(|_| no_matching_configuration(&key))?;
@@ -173,7 +173,7 @@ pub(crate) async fn edit_config(
 pub(crate) async fn delete_config(
     caller: Caller,
     State(app): State<App>,
-    Path(key): Path<String>,
+    TextPath(key): TextPath,
 ) -> Result<StatusCode, Problem> {
     caller.require(ApiKeyScope::IntegrationsWrite)?;
     let Ok(config_key) = ConfigKey::parse(&key) else { return Ok(StatusCode::OK) };
@@ -204,7 +204,7 @@ pub(crate) struct ConnectionQuery {
 pub(crate) async fn show_connection(
     caller: Caller,
     State(app): State<App>,
-    Path(connection_id): Path<String>,
+    TextPath(connection_id): TextPath,
     StrictQuery(query): StrictQuery<ConnectionQuery>,
 ) -> Result<Response, Problem> {
     caller.require(ApiKeyScope::ConnectionsRead)?;

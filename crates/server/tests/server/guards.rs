@@ -72,6 +72,33 @@ async fn a_form_cannot_write() {
     assert_eq!(answer(request).await.0, 201);
 }
 
+// Point 4 of what users of such servers met, over REST: a bare error without a code or a sentence.
+#[tokio::test]
+async fn point_4_every_refusal_has_a_code_and_a_sentence() {
+    let server = Server::start();
+    let refusals = [
+        (Method::GET, "/nowhere", 404),
+        (Method::PUT, "/integrations", 405),
+        (Method::GET, "/connections/a", 400),
+        (Method::GET, "/connections/a?config_key=b&config_key=c", 400),
+        (Method::GET, "/connections/a?config_key=b", 404),
+        (Method::GET, "/connections/%FF?config_key=b", 400),
+        (Method::DELETE, "/integrations/%20", 400),
+        (Method::POST, "/integrations", 415),
+    ];
+    for (method, path, expected) in refusals {
+        let request = server.request(method.clone(), path);
+        let (status, body) = answer(request).await;
+        assert_eq!(status, expected, "{method} {path}: {body}");
+        assert!(
+            body["code"].is_string() && body["detail"].as_str().is_some_and(|text| text.len() > 10),
+            "{body}"
+        );
+    }
+    let (status, body) = answer(server.request(Method::GET, "/integrations").bearer_auth("wrong")).await;
+    assert_eq!((status, &body["code"]), (401, &json!("invalid_api_key")));
+}
+
 #[tokio::test]
 async fn what_stands_nowhere_is_a_problem_document() {
     let server = Server::start();
