@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::DATABASE;
 use crate::{
-    browser::{Attempt, Browser, ask},
+    browser::{Attempt, Browser, ORIGIN, ask},
     provider::{Provider, tokens},
     server::{Server, eventually},
 };
@@ -73,10 +73,18 @@ async fn an_invalid_grant_does_not_undo_what_another_server_stored_meanwhile() {
 
 #[tokio::test]
 async fn an_attempt_begun_at_one_server_may_end_at_the_other() {
-    let (_provider, one, two) = world().await;
+    let provider = Provider::start().await;
+    // Behind one name, as behind a load balancer.
+    let variables = [
+        ("HANDFAST_PUBLIC_URL", "http://connect.localhost"),
+        ("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true"),
+    ];
+    let one = Server::start_with(DATABASE, provider.entry(), json!({}), &variables).await;
+    let two = one.replica();
     let attempt = Attempt::new("user-2");
     let mut browser = Browser::default();
-    let state = browser.start(&one, &attempt).await.state();
+    let headers = [("origin", ORIGIN), ("host", "connect.localhost")];
+    let state = browser.start_with(&one, "acme", &attempt, &headers).await.state();
     let params = [("code", "c"), ("state", state.as_str())];
     let poll = ask(&one, &attempt, "status", 25);
     let (page, outcome) = tokio::join!(browser.call_back(&two, &params), poll);
