@@ -81,8 +81,8 @@ pub use import::{
 pub use install::InstallError;
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,
-    IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration,
-    RedirectUriKind, StoredIntegration, parse_origins, parse_return_to,
+    IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, RedirectUriKind,
+    StoredIntegration, parse_origins, parse_return_to,
 };
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use oauth1_flow::OAuth1Error;
