@@ -1,12 +1,13 @@
 //! Asks the server how an attempt stands, or to cancel it, when the window can no longer speak.
 
+use gloo_events::EventListener;
 use handfast_protocol::{STATUS_PENDING, STATUS_UNKNOWN};
 use js_sys::Object;
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::callback_listener::{Outcome, read_outcome};
-use crate::js::{Callback, Listener, property, set_property, set_text, text_property};
+use crate::js::{property, set_property, set_text, text_property};
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq)]
@@ -60,12 +61,18 @@ pub(crate) const PATH: &str = "/oauth/attempt";
 /// A request on its way; dropping it aborts it.
 pub(crate) struct StatusRequest {
     request: XMLHttpRequest,
-    answered: Option<Listener>,
+    answered: Option<EventListener>,
 }
 
 impl StatusRequest {
     /// Sends the request and calls `answered` with the event that ends it. A form needs no preflight.
-    pub(crate) fn send(url: &JsValue, id: &JsValue, secret: &JsValue, ask: Ask, answered: Callback) -> Self {
+    pub(crate) fn send(
+        url: &JsValue,
+        id: &JsValue,
+        secret: &JsValue,
+        ask: Ask,
+        answered: impl Fn(&JsValue) + 'static,
+    ) -> Self {
         let fields = Object::new();
         set_property(&fields, "attempt_id", id);
         set_property(&fields, "attempt_secret", secret);
@@ -76,7 +83,8 @@ impl StatusRequest {
         let request = XMLHttpRequest::new();
         request.open("POST", url);
         request.set_response_type("json");
-        let answered = Some(Listener::new(&request, "loadend", answered));
+        let answered =
+            Some(EventListener::new(request.unchecked_ref(), "loadend", move |event| answered(event)));
         request.send(&URLSearchParams::new(&fields));
         Self { request, answered }
     }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use gloo_events::EventListener;
+use gloo_timers::callback::{Interval, Timeout};
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, PROTOCOL_VERSION};
 use js_sys::{Function, JSON, Object, Promise};
 use wasm_bindgen::{JsCast, JsValue};
@@ -13,15 +15,14 @@ use crate::callback_listener::{self, Outcome};
 use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
 use crate::js::{
-    Callback, Listener, Timer, join, number_property, object_property, property, set_property, set_text,
-    text_property,
+    Callback, join, number_property, object_property, property, set_property, set_text, text_property,
 };
 use crate::options::ConnectOptions;
 use crate::popup::Popup;
 use crate::{random, redirect, start_form};
 
 /// How often the window is looked at, in milliseconds.
-const TICK_MS: i32 = 200;
+const TICK_MS: u32 = 200;
 /// How long the page holds the focus, in ticks, before a window that is out of reach counts as given up: long enough
 /// for a glance back at the page, short enough that closing the window is answered within three seconds.
 const HELD_TICKS: u32 = 12;
@@ -31,7 +32,7 @@ const HELD_TICKS_UNKNOWN: u32 = 2;
 const PAUSE_TICKS: u32 = 5;
 /// How long a cancel may take, in milliseconds: the server answers one that meets a running exchange when that is over,
 /// and a rejection must not hide a success.
-const CANCEL_MS: i32 = 30_000;
+const CANCEL_MS: u32 = 30_000;
 /// How long the user may take unless the application says otherwise, in milliseconds.
 const TIMEOUT_MS: i32 = 600_000;
 
@@ -90,9 +91,9 @@ struct Live {
     /// `None` in redirect mode.
     popup: Option<Popup>,
     /// For the answer, the abort and the blocked form.
-    listeners: [Option<Listener>; 3],
-    _ticking: Timer,
-    timeout: Timer,
+    listeners: [Option<EventListener>; 3],
+    _ticking: Interval,
+    timeout: Timeout,
     token: [Option<Callback>; 2],
     request: Option<StatusRequest>,
     standing: Standing,
@@ -212,16 +213,16 @@ impl Attempt {
         };
         let abort =
             signal.is_truthy().then(|| self.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
-        let time_out = self.callback(|attempt, _| {
-            attempt.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
-        });
+        let ticking = self.clone();
         let timeout_ms = number_property(self.options.as_js(), "timeoutMs", TIMEOUT_MS);
         *self.live.borrow_mut() = Some(Live {
             settle,
             popup,
             listeners: [Some(answer), abort, None],
-            _ticking: Timer::every(TICK_MS, self.callback(|attempt, _| attempt.tick())),
-            timeout: Timer::after(timeout_ms, time_out),
+            _ticking: Interval::new(TICK_MS, move || ticking.tick()),
+            timeout: self.after(timeout_ms.unsigned_abs(), |attempt| {
+                attempt.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
+            }),
             token: [None, None],
             request: None,
             standing: Standing::Pending,
@@ -246,8 +247,14 @@ impl Attempt {
         target: &JsValue,
         name: &'static str,
         then: fn(&Rc<Self>, &JsValue),
-    ) -> Listener {
-        Listener::new(target, name, self.callback(then))
+    ) -> EventListener {
+        let attempt = self.clone();
+        EventListener::new(target.unchecked_ref(), name, move |event| then(&attempt, event))
+    }
+
+    fn after(self: &Rc<Self>, millis: u32, then: fn(&Rc<Self>)) -> Timeout {
+        let attempt = self.clone();
+        Timeout::new(millis, move || then(&attempt))
     }
 
     fn hear(self: &Rc<Self>, event: &JsValue) {
@@ -366,7 +373,8 @@ impl Attempt {
     }
 
     fn ask(self: &Rc<Self>, ask: Ask) -> StatusRequest {
-        let answered = self.callback(|attempt, event| attempt.answered(attempt_status::read(event)));
+        let attempt = self.clone();
+        let answered = move |event: &JsValue| attempt.answered(attempt_status::read(event));
         StatusRequest::send(&self.status_url, &self.id, &self.secret, ask, answered)
     }
 
@@ -405,8 +413,7 @@ impl Attempt {
         }
         live.giving_up = Some(reason);
         live.request = Some(self.ask(Ask::Cancel));
-        live.timeout =
-            Timer::after(CANCEL_MS, self.callback(|attempt, _| attempt.answered(Standing::Unreachable)));
+        live.timeout = self.after(CANCEL_MS, |attempt| attempt.answered(Standing::Unreachable));
     }
 
     /// Undoes everything and settles the promise, once.

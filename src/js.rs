@@ -1,9 +1,9 @@
-//! Plain JavaScript values: reading, making, and callbacks that undo themselves.
+//! Plain JavaScript values: reading, making, and callbacks.
 //!
-//! The bindings here stand in for calls of js-sys, web-sys and gloo where that saves bytes: they take names as `&str`
-//! instead of making a JavaScript string first, do not catch what cannot be thrown, and share one kind of closure.
+//! The bindings here stand in for calls of js-sys and web-sys where that saves bytes: they take names as `&str`
+//! instead of making a JavaScript string first, and do not catch what cannot be thrown.
 
-use js_sys::{Function, Object};
+use js_sys::Object;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -18,74 +18,10 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = Reflect, js_name = set)]
     fn reflect_set_text(object: &JsValue, name: &str, value: &str) -> bool;
-
-    type Target;
-
-    #[wasm_bindgen(method, js_name = addEventListener)]
-    fn add_listener(this: &Target, name: &str, listener: &Function);
-
-    #[wasm_bindgen(method, js_name = removeEventListener)]
-    fn remove_listener(this: &Target, name: &str, listener: &Function);
-
-    #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(callback: &Function, ms: i32) -> i32;
-
-    #[wasm_bindgen(js_name = setInterval)]
-    fn set_interval(callback: &Function, ms: i32) -> i32;
-
-    // The two kinds of timer share one list.
-    #[wasm_bindgen(js_name = clearTimeout)]
-    fn clear_timer(id: i32);
 }
 
 /// A function that JavaScript calls for as long as this lives.
 pub(crate) type Callback = Closure<dyn FnMut(JsValue)>;
-
-/// Listens to one kind of event until it is dropped.
-pub(crate) struct Listener {
-    target: Target,
-    name: &'static str,
-    callback: Callback,
-}
-
-impl Listener {
-    /// Calls `callback` with each event `name` of `target`.
-    pub(crate) fn new(target: &JsValue, name: &'static str, callback: Callback) -> Self {
-        let target: Target = target.clone().unchecked_into();
-        target.add_listener(name, callback.as_ref().unchecked_ref());
-        Self { target, name, callback }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.target.remove_listener(self.name, self.callback.as_ref().unchecked_ref());
-    }
-}
-
-/// Runs once or again and again until it is dropped.
-pub(crate) struct Timer {
-    id: i32,
-    _callback: Callback,
-}
-
-impl Timer {
-    /// Calls `callback` once, after so many milliseconds.
-    pub(crate) fn after(ms: i32, callback: Callback) -> Self {
-        Self { id: set_timeout(callback.as_ref().unchecked_ref(), ms), _callback: callback }
-    }
-
-    /// Calls `callback` every so many milliseconds.
-    pub(crate) fn every(ms: i32, callback: Callback) -> Self {
-        Self { id: set_interval(callback.as_ref().unchecked_ref(), ms), _callback: callback }
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        clear_timer(self.id);
-    }
-}
 
 /// The property `name` of `object`; `undefined` where there is none, where `object` is no object, or where it may not
 /// be read, as with a window of another origin.

@@ -12,7 +12,7 @@ use web_sys::Window;
 use crate::attempt_status::{self, Ask, Standing, StatusRequest};
 use crate::connect::{self, connected, popup_closed, unreachable};
 use crate::host::Host;
-use crate::js::{Callback, object_property, text_property};
+use crate::js::{object_property, text_property};
 
 /// Remembers an attempt in this tab's storage under the address of its status. `None` where there is no storage.
 pub(crate) fn remember(
@@ -51,8 +51,8 @@ pub(crate) fn resume(page: Option<Window>, host: &Host) -> Promise {
     let (promise, settle) = connect::promise();
     let on_its_way = Rc::new(RefCell::new(None));
     let (request, address) = (on_its_way.clone(), url.clone());
-    let answered = Callback::new(move |event| {
-        let standing = attempt_status::read(&event);
+    let answered = move |event: &JsValue| {
+        let standing = attempt_status::read(event);
         if !matches!(standing, Standing::Unreachable) {
             forget(&page, &url);
         }
@@ -69,7 +69,7 @@ pub(crate) fn resume(page: Option<Window>, host: &Host) -> Promise {
         };
         settle.settle(outcome, &ids);
         request.take();
-    });
+    };
     let sent = StatusRequest::send(&address, &names.get(0), &names.get(1), Ask::Cancel, answered);
     *on_its_way.borrow_mut() = Some(sent);
     promise

@@ -50,9 +50,9 @@ impl Issuer {
             metadata_reads: Arc::default(),
         };
         let router = Router::new()
-            .route("/tenant/.well-known/openid-configuration", get(Self::metadata))
-            .route("/keys", get(Self::keys))
-            .route("/token", post(Self::token))
+            .route("/tenant/.well-known/openid-configuration", get(async |State(issuer): State<Self>| issuer.metadata()))
+            .route("/keys", get(async |State(issuer): State<Self>| issuer.keys()))
+            .route("/token", post(async |State(issuer): State<Self>, body: String| issuer.token(&body)))
             .with_state(issuer.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         issuer
@@ -62,11 +62,11 @@ impl Issuer {
         format!("http://{}/tenant", self.address)
     }
 
-    async fn metadata(State(issuer): State<Self>) -> Json<Value> {
-        issuer.metadata_reads.fetch_add(1, Ordering::Relaxed);
-        let address = |path: &str| format!("http://{}{path}", issuer.address);
+    fn metadata(&self) -> Json<Value> {
+        self.metadata_reads.fetch_add(1, Ordering::Relaxed);
+        let address = |path: &str| format!("http://{}{path}", self.address);
         Json(json!({
-            "issuer": issuer.name(),
+            "issuer": self.name(),
             "authorization_endpoint": address("/authorize"),
             "token_endpoint": address("/token"),
             "jwks_uri": address("/keys"),
@@ -75,8 +75,8 @@ impl Issuer {
         }))
     }
 
-    async fn keys(State(issuer): State<Self>) -> Json<Value> {
-        let key = issuer.key.lock().unwrap();
+    fn keys(&self) -> Json<Value> {
+        let key = self.key.lock().unwrap();
         let point = key.1.public_key().as_ref();
         let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
         Json(json!({ "keys": [
@@ -84,13 +84,13 @@ impl Issuer {
         ] }))
     }
 
-    async fn token(State(issuer): State<Self>, body: String) -> Json<Value> {
+    fn token(&self, body: &str) -> Json<Value> {
         let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         let field = |name: &str| form.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
         // The metadata says that the secret comes in the body. The code carries the nonce.
         assert_eq!(field("client_secret"), Some(CLIENT_SECRET));
         let mut claims = json!({
-            "iss": issuer.name(),
+            "iss": self.name(),
             "sub": "subject-1",
             "aud": CLIENT_ID,
             "exp": now() + 300,
@@ -98,14 +98,14 @@ impl Issuer {
             "nonce": field("code"),
             "email": "user@example.com",
         });
-        if let Some(replaced) = issuer.claims.lock().unwrap().as_object() {
+        if let Some(replaced) = self.claims.lock().unwrap().as_object() {
             claims.as_object_mut().unwrap().extend(replaced.clone());
         }
         Json(json!({
             "access_token": "access-1",
             "token_type": "Bearer",
             "expires_in": 3600,
-            "id_token": issuer.sign(&claims),
+            "id_token": self.sign(&claims),
         }))
     }
 
