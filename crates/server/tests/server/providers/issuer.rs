@@ -50,7 +50,10 @@ impl Issuer {
             metadata_reads: Arc::default(),
         };
         let router = Router::new()
-            .route("/tenant/.well-known/openid-configuration", get(async |State(issuer): State<Self>| issuer.metadata()))
+            .route(
+                "/tenant/.well-known/openid-configuration",
+                get(async |State(issuer): State<Self>| issuer.metadata()),
+            )
             .route("/keys", get(async |State(issuer): State<Self>| issuer.keys()))
             .route("/token", post(async |State(issuer): State<Self>, body: String| issuer.token(&body)))
             .with_state(issuer.clone());
