@@ -179,9 +179,9 @@ mod tests {
         }
     }
 
-    fn code(progress: Progress) -> Option<ErrorCode> {
+    fn code(progress: &Progress) -> Option<ErrorCode> {
         match progress {
-            Progress::Ended(Outcome::Failed { code, .. }) => Some(code),
+            Progress::Ended(Outcome::Failed { code, .. }) => Some(*code),
             _ => None,
         }
     }
@@ -190,7 +190,7 @@ mod tests {
     fn taken_without_an_outcome_for_a_minute_reads_as_interrupted() {
         let taken = attempt(Some(Timestamp::from_secs(100)), None);
         assert_eq!(taken.progress(Timestamp::from_secs(159)), Progress::Taken(Timestamp::from_secs(100)));
-        assert_eq!(code(taken.progress(Timestamp::from_secs(160))), Some(ErrorCode::Interrupted));
+        assert_eq!(code(&taken.progress(Timestamp::from_secs(160))), Some(ErrorCode::Interrupted));
         let ended = attempt(Some(Timestamp::from_secs(100)), Some(Outcome::Succeeded));
         assert_eq!(ended.progress(Timestamp::from_secs(160)), Progress::Ended(Outcome::Succeeded));
     }
@@ -199,6 +199,6 @@ mod tests {
     fn a_callback_that_never_comes_is_a_timeout() {
         let pending = attempt(None, None);
         assert_eq!(pending.progress(Timestamp::from_secs(599)), Progress::Pending);
-        assert_eq!(code(pending.progress(Timestamp::from_secs(600))), Some(ErrorCode::Timeout));
+        assert_eq!(code(&pending.progress(Timestamp::from_secs(600))), Some(ErrorCode::Timeout));
     }
 }
