@@ -106,7 +106,7 @@ struct MoreArgs {
     /// list
     #[arg(long = "return-to", value_name = "URL")]
     return_to: Vec<String>,
-    /// Which redirect URI is registered at the provider: /oauth/callback, or /oauth/callback/CONFIG_KEY
+    /// Which redirect URI is registered at the provider: `/oauth/callback`, or `/oauth/callback/{config_key}`
     #[arg(long, value_name = "KIND", value_parser = ["shared", "own"])]
     redirect_uri: Option<String>,
     /// Set a field of the provider's entry yourself, such as `token_endpoint=https://..`; JSON values are read as JSON

@@ -115,8 +115,8 @@ async fn an_attempt_that_ended_or_started_again_leaves_its_form_without_effect()
     let attempt = Attempt::new("user-1");
     let first = browser.start(&server, &attempt).await;
     let second = browser.start(&server, &attempt).await;
-    let stale = fill_in(&server, &mut browser, &first, "my-shop").await;
-    assert!(stale.html.contains("invalid_state"), "{}", stale.html);
+    let replaced = fill_in(&server, &mut browser, &first, "my-shop").await;
+    assert!(replaced.html.contains("invalid_state"), "{}", replaced.html);
     ask(&server, &attempt, "cancel", 0).await;
     let late = fill_in(&server, &mut browser, &second, "my-shop").await;
     assert!(late.html.contains("aborted"), "{}", late.html);
