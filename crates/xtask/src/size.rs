@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 
 /// What each file of the package may weigh at most, in bytes of gzip -9.
 pub const BUDGETS: [(&str, u64); 3] =
-    [("handfast.js", 17_000), ("handfast.global.js", 20_500), ("react.js", 700)];
+    [("handfast.js", 18_500), ("handfast.global.js", 22_000), ("react.js", 700)];
 
 /// Others' smallest useful programs: what npm installs, and the program that esbuild bundles.
 const PEERS: [(&str, &str); 9] = [
