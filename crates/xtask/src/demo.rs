@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, ErrorKind},
+    io::{self, BufRead, BufReader, ErrorKind, Write},
     net::TcpListener,
     path::Path,
     process::{Command, Stdio},
@@ -62,7 +62,8 @@ pub(crate) fn run(options: &[&str]) -> anyhow::Result<()> {
     println!();
     println!("Ready after {:.1} s. Ctrl-C stops everything.", began_at.elapsed().as_secs_f64());
     for line in lines {
-        println!("{}", line?);
+        // Whoever reads the first lines only, through a pipe, still has a running demo.
+        let _ = writeln!(io::stdout(), "{}", line?);
     }
     let status = running.child().wait()?;
     bail!("the server ended: {status}")
