@@ -11,13 +11,11 @@ use handfast_protocol::{
 
 use crate::{
     Issuer,
-    approval::LoginSession,
     authorize::{AuthorizationRequest, Prompt, ResponseMode, parse_scopes},
     client::{Client, GrantType},
     client_authentication::Credentials,
     params::Params,
     ports::{Store, StoreError},
-    settings::IssuerSettings,
     token::TokenError,
 };
 
@@ -190,17 +188,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             resources: Vec::new(),
             dpop_jkt: None,
         };
-        let (id, cookie) = (random_token(&self.randomness), random_token(&self.randomness));
-        let session = LoginSession {
-            id_hash: Sha256Hash::of(id.expose()),
-            cookie_hash: Sha256Hash::of(cookie.expose()),
-            request,
-            approval: None,
-            created_at: now,
-            expires_at: now + IssuerSettings::LOGIN_SESSION_LIFETIME,
-        };
-        self.store.put_login_session(&session).await?;
-        Ok((id, cookie))
+        Ok(self.begin_login(request).await?)
     }
 
     fn device_redirect_uri(&self) -> String {
