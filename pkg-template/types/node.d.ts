@@ -41,14 +41,16 @@ export interface ReadOptions {
   forceRefresh?: boolean;
 }
 
-/** What a connect token allows, and nothing else. */
+/** What a connect token allows, and nothing else: the page may repeat what its token says, but not add to it. */
 export interface ConnectTokenRequest {
   /** The integrations it may be used for; every one where absent. */
   configKeys?: string[];
   connectionId: string;
-  /** The origin of the page that will use it. */
+  /** The origin of the page that will use it; every one that the integration allows where absent. */
   origin?: string;
+  /** The connect parameters. What is missing the window asks the user for. */
   params?: Record<string, string>;
+  /** What may be asked for at most; what the integration asks for where absent. */
   scopes?: string[];
   authorizationParams?: Record<string, string>;
 }

@@ -356,7 +356,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             scopes: json.scopes,
             authorization_params: json.authorization_params,
         };
-        let allowed = self.check_connect_token(json.connect_token, &attempt_secret, asked).await?;
+        let token = json.connect_token.map(Secret::new);
+        let allowed = self.check_connect_token(&integration, token, &attempt_secret, asked).await?;
         let start = Start {
             attempt_id: AttemptId::parse(&json.attempt_id)?,
             secret_hash: Sha256Hash::of(attempt_secret.expose()),
@@ -377,11 +378,12 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
     /// The request as its connect token allows it; as it is where none is shown and none is required.
     async fn check_connect_token(
         &self,
-        token: Option<String>,
+        integration: &Integration,
+        token: Option<Secret<String>>,
         attempt_secret: &AttemptSecret,
         asked: ConnectRequest,
     ) -> Result<ConnectRequest, BeginError> {
-        let Some(token) = token.map(Secret::new) else {
+        let Some(token) = token else {
             if self.policy.connect_tokens_required {
                 let problem = "this server requires one from the application's backend";
                 return Err(BeginError::InvalidConnectToken(problem.to_owned()));
@@ -389,7 +391,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             return Ok(asked);
         };
         let spent_by = Sha256Hash::of(attempt_secret.expose());
-        self.spend_connect_token(&token, &spent_by, asked).await.map_err(|error| match error {
+        let own_scopes = requested_scopes(integration, None);
+        self.spend_connect_token(&token, &spent_by, asked, &own_scopes).await.map_err(|error| match error {
             ConnectTokenError::Store(error) => BeginError::Store(error),
             error => BeginError::InvalidConnectToken(error.to_string()),
         })

@@ -16,21 +16,23 @@ const PREFIX: &str = "hfc_";
 /// How long a connect token may begin an attempt.
 pub const CONNECT_TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 
-/// What a connect token pins. What it leaves out the page may choose.
+/// What a connect token allows, and nothing else: a page may repeat what its token says, but add nothing to it. A connect
+/// parameter that the token leaves out is the user's to type into the window's form, never the page's to choose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectGrant {
     /// The integrations it is good for; none named: every one.
     pub config_keys: Vec<ConfigKey>,
     /// Whose connection it is.
     pub connection_id: ConnectionId,
-    /// The page's exact origin.
+    /// The page's exact origin; none named: every one that the integration allows.
     pub origin: Option<String>,
-    /// The connect parameters, all of them.
-    pub params: Option<BTreeMap<String, String>>,
-    /// What may be asked for at most, and what is asked for where the page names nothing.
+    /// The connect parameters that are not left to the user.
+    pub params: BTreeMap<String, String>,
+    /// What may be asked for at most, and what is asked for where the page names nothing; none named: what the
+    /// integration asks for.
     pub scopes: Option<Scopes>,
     /// The extra parameters of the authorization request, all of them.
-    pub authorization_params: Option<BTreeMap<String, String>>,
+    pub authorization_params: BTreeMap<String, String>,
 }
 
 /// What a page asks for, to be held against a token.
@@ -95,51 +97,65 @@ pub enum ConnectTokenError {
     /// Never made, expired, or used by another attempt.
     #[error("it is unknown, expired or was used before")]
     Unknown,
-    /// The page asks for something else than the token pins.
+    /// The page asks for something else than the token says.
     #[error("it was made for another {0}")]
     Pinned(&'static str),
+    /// The page asks for more than the token says.
+    #[error(
+        "it does not pin what the page asks for in {0}; your backend has to name it when it makes the token"
+    )]
+    NotPinned(&'static str),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl ConnectGrant {
-    /// The request as the token allows it: pinned values in place, everything else as the page chose.
+    /// The request as the token allows it, where `own_scopes` is what the integration asks for by itself.
     ///
     /// # Errors
     /// Names the first thing that differs.
-    pub fn allow(&self, mut request: ConnectRequest) -> Result<ConnectRequest, ConnectTokenError> {
-        let pinned = ConnectTokenError::Pinned;
+    pub fn allow(
+        &self,
+        mut request: ConnectRequest,
+        own_scopes: &Scopes,
+    ) -> Result<ConnectRequest, ConnectTokenError> {
         if !self.config_keys.is_empty() && !self.config_keys.contains(&request.config_key) {
-            return Err(pinned("config_key"));
+            return Err(ConnectTokenError::Pinned("config_key"));
         }
         if self.connection_id != request.connection_id {
-            return Err(pinned("connection_id"));
+            return Err(ConnectTokenError::Pinned("connection_id"));
         }
         if self.origin.as_ref().is_some_and(|origin| *origin != request.origin) {
-            return Err(pinned("origin"));
+            return Err(ConnectTokenError::Pinned("origin"));
         }
-        request.params = pin(self.params.as_ref(), request.params).ok_or(pinned("set of params"))?;
-        request.authorization_params = pin(self.authorization_params.as_ref(), request.authorization_params)
-            .ok_or(pinned("set of authorization_params"))?;
-        if let Some(own) = &self.scopes {
-            let asked = request.scopes.filter(|asked| !asked.is_empty()).unwrap_or_else(|| own.clone());
-            if !asked.is_subset_of(own) {
-                return Err(pinned("set of scopes"));
-            }
-            request.scopes = Some(asked);
+        request.params = pin("params", &self.params, &request.params)?;
+        request.authorization_params =
+            pin("authorization_params", &self.authorization_params, &request.authorization_params)?;
+        let most = self.scopes.as_ref().unwrap_or(own_scopes);
+        let asked = request.scopes.filter(|asked| !asked.is_empty()).unwrap_or_else(|| most.clone());
+        if !asked.is_subset_of(most) {
+            return Err(ConnectTokenError::NotPinned("scopes"));
         }
+        request.scopes = Some(asked);
         Ok(request)
     }
 }
 
-/// The pinned values, if the page's agree with them.
+/// The pinned values, if the page asks for none but these.
 fn pin(
-    own: Option<&BTreeMap<String, String>>,
-    asked: BTreeMap<String, String>,
-) -> Option<BTreeMap<String, String>> {
-    let Some(own) = own else { return Some(asked) };
-    asked.iter().all(|(name, value)| own.get(name) == Some(value)).then(|| own.clone())
+    field: &'static str,
+    pinned: &BTreeMap<String, String>,
+    asked: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ConnectTokenError> {
+    for (name, value) in asked {
+        match pinned.get(name) {
+            Some(own) if own == value => {}
+            Some(_) => return Err(ConnectTokenError::Pinned(field)),
+            None => return Err(ConnectTokenError::NotPinned(field)),
+        }
+    }
+    Ok(pinned.clone())
 }
 
 impl<S: ConnectTokenStore, T, C: Clock, R: Randomness> Broker<S, T, C, R> {
@@ -175,10 +191,11 @@ impl<S: ConnectTokenStore, T, C: Clock, R: Randomness> Broker<S, T, C, R> {
         token: &Secret<String>,
         attempt_secret_hash: &Sha256Hash,
         request: ConnectRequest,
+        own_scopes: &Scopes,
     ) -> Result<ConnectRequest, ConnectTokenError> {
         let (hash, now) = (Sha256Hash::of(token.expose()), self.clock.now());
         let grant = self.store.connect_grant(&hash, attempt_secret_hash, now).await?;
-        let allowed = grant.ok_or(ConnectTokenError::Unknown)?.allow(request)?;
+        let allowed = grant.ok_or(ConnectTokenError::Unknown)?.allow(request, own_scopes)?;
         if self.store.use_connect_token(&hash, attempt_secret_hash, now).await? {
             Ok(allowed)
         } else {
@@ -200,9 +217,9 @@ mod tests {
             config_keys: vec![ConfigKey::parse("github").unwrap()],
             connection_id: ConnectionId::parse("user-1").unwrap(),
             origin: Some("https://app.test".to_owned()),
-            params: Some(map(&[("shop", "a")])),
+            params: map(&[("shop", "a")]),
             scopes: Some(Scopes::parse_list("repo,user")),
-            authorization_params: None,
+            authorization_params: map(&[("prompt", "consent")]),
         }
     }
 
@@ -213,27 +230,61 @@ mod tests {
             origin: "https://app.test".to_owned(),
             params: BTreeMap::new(),
             scopes: None,
-            authorization_params: map(&[("prompt", "consent")]),
+            authorization_params: BTreeMap::new(),
         }
     }
 
+    fn allow(grant: &ConnectGrant, request: ConnectRequest) -> Result<ConnectRequest, ConnectTokenError> {
+        grant.allow(request, &Scopes::parse_list("read,write"))
+    }
+
     #[test]
-    fn pinned_values_take_their_place_and_the_rest_is_the_pages() {
-        let allowed = grant().allow(request()).unwrap();
+    fn pinned_values_take_their_place_and_may_be_repeated() {
+        let allowed = allow(&grant(), request()).unwrap();
         assert_eq!(allowed.params, map(&[("shop", "a")]));
         assert_eq!(allowed.scopes, Some(Scopes::parse_list("repo,user")));
         assert_eq!(allowed.authorization_params, map(&[("prompt", "consent")]));
+        assert_eq!(allow(&grant(), allowed.clone()).unwrap(), allowed);
     }
 
     #[test]
     fn a_page_may_ask_for_less_but_not_for_more() {
         let less = ConnectRequest { scopes: Some(Scopes::parse_list("user")), ..request() };
-        assert_eq!(grant().allow(less.clone()).unwrap().scopes, less.scopes);
+        assert_eq!(allow(&grant(), less.clone()).unwrap().scopes, less.scopes);
         let more = ConnectRequest { scopes: Some(Scopes::parse_list("user,admin")), ..request() };
-        assert!(matches!(grant().allow(more), Err(ConnectTokenError::Pinned("set of scopes"))));
+        assert!(matches!(allow(&grant(), more), Err(ConnectTokenError::NotPinned("scopes"))));
     }
 
-    // Point 15 of what users of such servers met: the browser chose the connection id.
+    #[test]
+    fn what_a_token_leaves_out_the_page_cannot_add() {
+        let silent = ConnectGrant {
+            origin: None,
+            params: BTreeMap::new(),
+            scopes: None,
+            authorization_params: BTreeMap::new(),
+            ..grant()
+        };
+        let asked = ConnectRequest { scopes: Some(Scopes::parse_list("read")), ..request() };
+        assert_eq!(
+            allow(&silent, asked.clone()).unwrap().scopes,
+            asked.scopes,
+            "some of the integration's own"
+        );
+        assert_eq!(allow(&silent, request()).unwrap().scopes, Some(Scopes::parse_list("read,write")));
+        let additions = [
+            ("scopes", ConnectRequest { scopes: Some(Scopes::parse_list("read,admin")), ..request() }),
+            ("params", ConnectRequest { params: map(&[("shop", "b")]), ..request() }),
+            (
+                "authorization_params",
+                ConnectRequest { authorization_params: map(&[("prompt", "none")]), ..request() },
+            ),
+        ];
+        for (field, addition) in additions {
+            let refused = allow(&silent, addition);
+            assert!(matches!(refused, Err(ConnectTokenError::NotPinned(named)) if named == field), "{field}");
+        }
+    }
+
     #[test]
     fn whatever_is_pinned_cannot_be_another() {
         let others = [
@@ -243,14 +294,17 @@ mod tests {
                 ConnectRequest { connection_id: ConnectionId::parse("user-2").unwrap(), ..request() },
             ),
             ("origin", ConnectRequest { origin: "https://evil.test".to_owned(), ..request() }),
-            ("set of params", ConnectRequest { params: map(&[("shop", "b")]), ..request() }),
-            ("set of params", ConnectRequest { params: map(&[("more", "b")]), ..request() }),
+            ("params", ConnectRequest { params: map(&[("shop", "b")]), ..request() }),
+            (
+                "authorization_params",
+                ConnectRequest { authorization_params: map(&[("prompt", "none")]), ..request() },
+            ),
         ];
-        for (what, other) in others {
-            assert!(
-                matches!(grant().allow(other), Err(ConnectTokenError::Pinned(named)) if named == what),
-                "{what}"
-            );
+        for (field, other) in others {
+            let refused = allow(&grant(), other);
+            assert!(matches!(refused, Err(ConnectTokenError::Pinned(named)) if named == field), "{field}");
         }
+        let more = ConnectRequest { params: map(&[("shop", "a"), ("region", "eu")]), ..request() };
+        assert!(matches!(allow(&grant(), more), Err(ConnectTokenError::NotPinned("params"))));
     }
 }

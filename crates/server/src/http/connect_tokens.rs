@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{caller::Caller, error::Problem, extract::JsonBody, integrations::rfc3339};
 use crate::app::App;
 
-/// What the token is to pin. Whatever is left out the page may choose, except for the connection id.
+/// What the token allows, and nothing else: a page may repeat what its token says, but not add to it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnectTokenBody {
@@ -21,12 +21,17 @@ pub(crate) struct NewConnectTokenBody {
     config_keys: Vec<ConfigKey>,
     #[schemars(with = "String")]
     connection_id: ConnectionId,
+    /// The origin of the page that uses it; every one that the integration allows if left out.
     origin: Option<String>,
-    params: Option<BTreeMap<String, String>>,
-    /// What may be asked for at most.
+    /// The connect parameters. What is missing the window asks the user for; the page cannot add it.
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    /// What may be asked for at most; what the integration asks for if left out.
     #[schemars(with = "Option<Vec<String>>")]
     scopes: Option<Scopes>,
-    authorization_params: Option<BTreeMap<String, String>>,
+    /// Further parameters of the authorization request, all of them.
+    #[serde(default)]
+    authorization_params: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, JsonSchema)]
