@@ -1,6 +1,9 @@
 //! Changes the sealing key while the server serves: a new key in the file, then every value sealed anew.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use handfast_broker::Keyring;
@@ -19,18 +22,24 @@ pub(crate) struct Rotated {
     pub(crate) added_key: bool,
     /// How many values were sealed anew.
     pub(crate) resealed: u64,
+    /// False where there are more values than one run takes on; the next goes on with them.
+    pub(crate) is_finished: bool,
 }
+
+/// How long a run takes on more values: whoever asked for it waits for the answer.
+const LONGEST_RUN: Duration = Duration::from_secs(20);
 
 /// One run at a time.
 static RUNNING: Mutex<()> = Mutex::const_new(());
 
-/// Seals every value with the newest key. Where all are already, adds a key to `key_file` first.
+/// Seals values with the newest key until all are. Where all were already, adds a key to `key_file` first.
 pub(crate) async fn rotate(
     storage: &Storage,
     keyring: &Keyring,
     key_file: Option<PathBuf>,
 ) -> anyhow::Result<Rotated> {
     let _running = RUNNING.lock().await;
+    let began_at = Instant::now();
     // A server that runs beside this process would not know the new key.
     let _claim = if storage.is_claimed() { None } else { Some(storage.clone().claimed()?) };
     let mut rotated = Rotated::default();
@@ -51,6 +60,9 @@ pub(crate) async fn rotate(
         loop {
             let values = storage.values_sealed_otherwise(column, &header, last.as_ref()).await?;
             let Some(end) = values.last().cloned() else { break };
+            if began_at.elapsed() > LONGEST_RUN {
+                return Ok(rotated);
+            }
             for value in &values {
                 let resealed = column.with_place(value, |place| {
                     let plain = keyring.open(place, &value.sealed())?;
@@ -68,6 +80,7 @@ pub(crate) async fn rotate(
             last = Some(end);
         }
     }
+    rotated.is_finished = true;
     Ok(rotated)
 }
 

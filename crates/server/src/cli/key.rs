@@ -80,14 +80,21 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<()> {
         }
         KeyCommand::Rotate { server, output } => {
             let client = server.client().await?;
-            let answer =
-                client.send(Method::POST, &["sealing_keys", "rotate"], &[], Some(&json!({}))).await?;
-            if output.json {
-                return Ok(print_json(&answer)?);
+            let (mut added_key, mut resealed) = (false, 0);
+            loop {
+                let answer =
+                    client.send(Method::POST, &["sealing_keys", "rotate"], &[], Some(&json!({}))).await?;
+                added_key |= answer["added_key"] == true;
+                resealed += answer["resealed"].as_u64().unwrap_or_default();
+                if answer["is_finished"] != false {
+                    break;
+                }
             }
-            let added =
-                if answer["added_key"] == true { "A key was added" } else { "A run was gone on with" };
-            Ok(print_line(&format!("{added}; {} values were sealed anew.", cell(&answer["resealed"])))?)
+            if output.json {
+                return Ok(print_json(&json!({"added_key": added_key, "resealed": resealed}))?);
+            }
+            let added = if added_key { "A key was added" } else { "A run was gone on with" };
+            Ok(print_line(&format!("{added}; {resealed} values were sealed anew."))?)
         }
         KeyCommand::Revoke { id, server } => {
             server.client().await?.send(Method::DELETE, &["api_keys", &id], &[], None).await?;

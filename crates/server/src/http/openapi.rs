@@ -224,7 +224,7 @@ fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         write(
             "post",
             "/connect/tokens",
-            "Make a connect token: it lets a page begin one attempt within ten minutes.",
+            "Make a connect token: it lets a page begin one attempt within ten minutes, for what the token says and no more.",
             &[Connect],
             Some((JSON, schemas.request::<NewConnectTokenBody>())),
             ("201", Some((JSON, schemas.answer::<ConnectTokenBody>()))),
@@ -248,7 +248,7 @@ fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         write(
             "post",
             "/sealing_keys/rotate",
-            "Seal everything that is stored with a new key; goes on with a run that was cut short.",
+            "Seal everything that is stored with a new key; goes on with a run that was cut short or is not finished.",
             &[KeysWrite],
             Some((JSON, json!({"type": "object"}))),
             ("200", Some((JSON, schemas.answer::<RotatedBody>()))),

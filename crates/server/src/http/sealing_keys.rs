@@ -15,6 +15,8 @@ pub(crate) struct RotatedBody {
     added_key: bool,
     /// How many values were sealed anew.
     resealed: u64,
+    /// False where there is more to seal than one request waits for: send it again.
+    is_finished: bool,
 }
 
 /// Seals every value with a new key. A run that was cut short is gone on with by the next.
@@ -23,8 +25,8 @@ pub(crate) async fn rotate(caller: Caller, State(app): State<App>) -> Result<Jso
     // A caller who hangs up does not end the run.
     let task = tokio::spawn(async move { app.rotate_sealing_key().await });
     let rotated = task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    let rotation::Rotated { added_key, resealed } =
+    let rotation::Rotated { added_key, resealed, is_finished } =
         rotated.map_err(|error| Problem::invalid_request(format!("{error:#}")))?;
-    tracing::info!(added_key, resealed, "sealing key changed");
-    Ok(Json(RotatedBody { added_key, resealed }))
+    tracing::info!(added_key, resealed, is_finished, "sealing key changed");
+    Ok(Json(RotatedBody { added_key, resealed, is_finished }))
 }

@@ -72,7 +72,7 @@ impl Storage {
         let sql = format!(
             "SELECT {first} AS first, {second} AS second, {sealed} AS sealed FROM {table} \
              WHERE {sealed} IS NOT NULL AND substr({sealed}, 1, {length}) <> $1 \
-             AND ({first} > $2 OR ({first} = $2 AND {second} > $3)) ORDER BY {first}, {second} LIMIT $4",
+             AND ({first} > $2 OR ({first} = $2 AND {second} > $3)) ORDER BY 1, 2 LIMIT $4",
             length = header.len()
         );
         on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
