@@ -378,6 +378,13 @@ impl Provider {
         self.variables.iter().any(|(name, variable)| variable.is_free_host() && in_authorization(name))
     }
 
+    /// Whether an integration of this provider has a redirect URI of its own, unless it says otherwise: where the entry
+    /// asks for it, or where the user may name any host to be sent to, one of which could pass another provider's answer on.
+    #[must_use]
+    pub fn prefers_own_redirect_uri(&self) -> bool {
+        self.own_redirect_uri || self.has_free_host()
+    }
+
     /// The entry with some of its fields replaced, as an integration may ask. A table is merged key by key; `null`
     /// removes. The name stays.
     pub fn with_overrides(

@@ -89,14 +89,15 @@ pub enum RedirectUriKind {
 impl Integration {
     /// The config key in the integration's redirect URI, if it has one of its own.
     ///
-    /// Where nobody said, the shared one: it is what existing registrations hold. Only where the entry asks for it, or where
-    /// the user may name any host to be sent to, one of which could pass another provider's answer on, is it the
-    /// integration's own.
+    /// Where nobody said, the shared one: it is what existing registrations hold. See
+    /// [`Provider::prefers_own_redirect_uri`] for when it is the integration's own.
     #[must_use]
     pub fn own_redirect_uri(&self) -> Option<&ConfigKey> {
-        let wants_own = self.provider.own_redirect_uri || self.provider.has_free_host();
-        let chosen = if wants_own { RedirectUriKind::Own } else { RedirectUriKind::Shared };
-        (self.redirect_uri_kind.unwrap_or(chosen) == RedirectUriKind::Own).then_some(&self.config_key)
+        let has_own = match self.redirect_uri_kind {
+            Some(kind) => kind == RedirectUriKind::Own,
+            None => self.provider.prefers_own_redirect_uri(),
+        };
+        has_own.then_some(&self.config_key)
     }
 }
 

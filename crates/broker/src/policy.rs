@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::Integration;
+use crate::{Integration, Provider};
 
 /// The rules a server runs under. Filled once at start.
 #[derive(Clone, Debug)]
@@ -37,6 +37,13 @@ impl Policy {
         let path =
             config_key.map_or_else(|| "/oauth/callback".to_owned(), |key| format!("/oauth/callback/{key}"));
         below(self.callback_url.as_ref().unwrap_or(&self.public_url), &path)
+    }
+
+    /// The redirect URI of an integration that does not choose one; where each has its own, `CONFIG_KEY` stands for its
+    /// name.
+    #[must_use]
+    pub fn usual_redirect_uri(&self, provider: &Provider) -> String {
+        self.redirect_uri(provider.prefers_own_redirect_uri().then_some("CONFIG_KEY"))
     }
 
     /// Whether browsers reach the server over TLS, and cookies can be `Secure`.

@@ -71,15 +71,24 @@ fn list(query: &str, config: &ConfigArgs, output: &OutputArgs) -> anyhow::Result
 }
 
 fn show(name: &str, config: &ConfigArgs, output: &OutputArgs) -> anyhow::Result<()> {
-    let catalog = Config::load(config, &ListenArgs::default())?.catalog()?;
+    let config = Config::load(config, &ListenArgs::default())?;
+    let catalog = config.catalog()?;
     let provider = catalog.find(name).with_context(|| {
         format!("there is no provider called {name}; try `handfast providers search {name}`")
     })?;
+    let policy = config.policy(config.public_url_or(config.listen));
+    let redirect_uri = (!provider.takes_credentials()).then(|| policy.usual_redirect_uri(provider));
     if output.json {
-        return Ok(print_json(&as_json(provider)?)?);
+        let mut entry = as_json(provider)?;
+        entry["redirect_uri"] = json!(redirect_uri);
+        return Ok(print_json(&entry)?);
     }
     let table = toml::to_string(provider)?;
-    Ok(print_line(&format!("[{}]\n{}", provider.name, table.trim_end()))?)
+    print_line(&format!("[{}]\n{}", provider.name, table.trim_end()))?;
+    if let Some(redirect_uri) = redirect_uri {
+        print_line(&format!("\n# Redirect URI to register at the provider: {redirect_uri}"))?;
+    }
+    Ok(())
 }
 
 fn as_json(provider: &Provider) -> anyhow::Result<Value> {

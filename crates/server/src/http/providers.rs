@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use handfast_broker::{Evidence, Protocol, Provider, VariableKind};
+use handfast_broker::{Evidence, Policy, Protocol, Provider, VariableKind};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub(crate) struct Search {
 #[derive(Serialize)]
 struct ProviderJson<'a> {
     name: &'a str,
-    redirect_uri: &'a str,
+    redirect_uri: String,
     #[serde(flatten)]
     provider: &'a Provider,
 }
@@ -38,11 +38,7 @@ pub(crate) async fn list(
     let catalog = app.integrations().catalog();
     let found = catalog.search(&search.q);
     if wants_json(&headers) {
-        let redirect_uri = app.policy().redirect_uri(None);
-        let entries: Vec<_> = found
-            .into_iter()
-            .map(|provider| ProviderJson { name: &provider.name, redirect_uri: &redirect_uri, provider })
-            .collect();
+        let entries: Vec<_> = found.into_iter().map(|provider| as_json(app.policy(), provider)).collect();
         return Json(serde_json::json!({ "providers": entries })).into_response();
     }
     let body = html! {
@@ -65,7 +61,6 @@ pub(crate) async fn list(
 
 /// One entry.
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let redirect_uri = app.policy().redirect_uri(None);
     let Some(provider) = app.integrations().catalog().find(&name) else {
         if wants_json(&headers) {
             return super::error::not_found().await.into_response();
@@ -78,14 +73,17 @@ pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>, heade
         return Page::new("No such provider", body).status(StatusCode::NOT_FOUND).into_response();
     };
     if wants_json(&headers) {
-        return Json(ProviderJson { name: &provider.name, redirect_uri: &redirect_uri, provider })
-            .into_response();
+        return Json(as_json(app.policy(), provider)).into_response();
     }
-    let all = app.policy().address("/providers");
-    Page::new(provider.display_name.clone(), details(provider, &redirect_uri, &all)).wide().into_response()
+    Page::new(provider.display_name.clone(), details(provider, app.policy())).wide().into_response()
 }
 
-fn details(provider: &Provider, redirect_uri: &str, all: &str) -> Markup {
+fn as_json<'a>(policy: &Policy, provider: &'a Provider) -> ProviderJson<'a> {
+    ProviderJson { name: &provider.name, redirect_uri: policy.usual_redirect_uri(provider), provider }
+}
+
+fn details(provider: &Provider, policy: &Policy) -> Markup {
+    let all = policy.address("/providers");
     let takes_grant = matches!(provider.protocol, Protocol::Oauth2 | Protocol::Oauth1);
     let default_scopes = provider.default_scopes.join(",");
     let scopes = if default_scopes.is_empty() { "scope,scope" } else { &default_scopes };
@@ -95,10 +93,15 @@ fn details(provider: &Provider, redirect_uri: &str, all: &str) -> Markup {
         @if let Some(note) = &provider.note { p { (note) } }
         @if takes_grant {
             h2 { "Register at the provider" }
-            p { "Callback address (redirect URI), shared by all integrations:" }
-            pre { code { (redirect_uri) } }
-            p { "or one of its own for each integration:" }
-            pre { code { (redirect_uri) "/CONFIG_KEY" } }
+            @if provider.prefers_own_redirect_uri() {
+                p { "Callback address (redirect URI), one of its own for each integration:" }
+                pre { code { (policy.usual_redirect_uri(provider)) } }
+            } @else {
+                p { "Callback address (redirect URI), shared by all integrations:" }
+                pre { code { (policy.usual_redirect_uri(provider)) } }
+                p { "or, for an integration made with " code { "--redirect-uri own" } ":" }
+                pre { code { (policy.redirect_uri(Some("CONFIG_KEY"))) } }
+            }
             h2 { "Create the integration" }
             pre { code { "handfast config create my-key " (provider.name) " CLIENT_ID CLIENT_SECRET \"" (scopes) "\"" } }
         } @else {
