@@ -2,19 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use handfast_protocol::{
-    Clock, ConfigKey, ConnectionId, Randomness, Scopes, Secret, Timestamp, random_token,
-};
+use handfast_protocol::{Clock, ConfigKey, ConnectionId, Randomness, Scopes, Secret, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::connection::{
-    Connection, ConnectionKey, Credentials, GrantType, NewConnection, TokenSet, TypedKind, credentials_place,
+    Connection, ConnectionKey, Credentials, GrantType, NewConnection, TokenSet, TypedKind,
 };
 use crate::connection_list::MAX_METADATA_LEN;
-use crate::token_endpoint::refresh_at;
-use crate::{
-    Broker, FindIntegrationError, Integration, OpenError, Store, StoreError, TokenEndpoint, VariableError,
-};
+use crate::{Broker, FindIntegrationError, OpenError, Store, StoreError, TokenEndpoint, VariableError};
 
 /// A connection as another system knew it.
 #[derive(Clone, Debug)]
@@ -137,25 +132,11 @@ impl<S: Store + ConnectionImport, T: TokenEndpoint, C: Clock + 'static, R: Rando
         let provider = &integration.provider;
         let given = imported.params.iter().filter(|(name, _)| provider.variables.contains_key(*name));
         provider.variable_values(&given.map(|(name, value)| (name.clone(), value.clone())).collect())?;
-        let now = self.clock.now();
-        let credentials = read_credentials(imported.credentials, now)?;
-        let (expires_at, refresh_at, granted_scopes) = expectations(&credentials, &integration, now);
-        let key = ConnectionKey { integration_id: integration.id, connection_id: imported.connection_id };
-        let sealed = credentials.to_sealed_form();
-        let connection = NewConnection {
-            id: random_token(&self.randomness).into_exposed(),
-            sealed_credentials: self.keyring.seal(
-                credentials_place(&key.parts()),
-                sealed.expose(),
-                &self.randomness,
-            ),
-            key,
-            expires_at,
-            refresh_at,
-            granted_scopes,
-            params: imported.params,
-            now,
-        };
+        let credentials = read_credentials(imported.credentials, self.clock.now())?;
+        let key =
+            ConnectionKey { integration_id: integration.id.clone(), connection_id: imported.connection_id };
+        let connection =
+            self.connection_of(key, &integration, &credentials, &integration.scopes, imported.params);
         Ok(self.store.import_connection(&connection, &imported.metadata, on_existing).await?)
     }
 
@@ -171,10 +152,11 @@ impl<S: Store + ConnectionImport, T: TokenEndpoint, C: Clock + 'static, R: Rando
 fn read_credentials(imported: ImportedCredentials, now: Timestamp) -> Result<Credentials, ImportError> {
     match imported {
         ImportedCredentials::OAuth2 { access_token, refresh_token, expires_at, granted_scopes, raw } => {
+            let access_token = access_token.filter(|token| !token.expose().is_empty());
             if access_token.is_none() && refresh_token.is_none() {
                 return Err(ImportError::NoToken);
             }
-            // Without an access token the connection is one whose token has just died.
+            // Without an access token the connection is one whose token has just died, and is due at once.
             let expires_at = if access_token.is_none() { Some(now) } else { expires_at };
             Ok(Credentials::OAuth2(TokenSet {
                 grant_type: GrantType::AuthorizationCode,
@@ -193,17 +175,4 @@ fn read_credentials(imported: ImportedCredentials, now: Timestamp) -> Result<Cre
         }
         ImportedCredentials::Typed { kind, fields } => Ok(Credentials::Typed { kind, fields }),
     }
-}
-
-/// When the access token dies and is renewed, and what it may do.
-fn expectations(
-    credentials: &Credentials,
-    integration: &Integration,
-    now: Timestamp,
-) -> (Option<Timestamp>, Option<Timestamp>, Scopes) {
-    let Credentials::OAuth2(set) = credentials else { return (None, None, integration.scopes.clone()) };
-    let granted = set.granted_scopes.clone().unwrap_or_else(|| integration.scopes.clone());
-    let due =
-        if set.access_token.expose().is_empty() { Some(now) } else { refresh_at(&integration.provider, set) };
-    (set.expires_at, due, granted)
 }

@@ -5,8 +5,9 @@ use handfast_protocol::{ConfigKey, Timestamp};
 
 use super::{Storage, from_json, on_either, to_json};
 
-const COLUMNS: &str = "id, config_key, provider_name, provider_overrides, client_id, sealed_client_secret, scopes, \
-     allowed_origins, legacy_start, install_url, allowed_return_to, redirect_uri_kind, created_at, updated_at";
+/// What an edit may change.
+const EDITABLE: &str = "provider_name, provider_overrides, client_id, sealed_client_secret, scopes, allowed_origins, \
+     legacy_start, install_url, allowed_return_to, redirect_uri_kind, updated_at";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -49,27 +50,34 @@ impl TryFrom<Row> for StoredIntegration {
     }
 }
 
+/// Binds what an edit may change: `$1` to `$11` of either statement.
+macro_rules! bind_editable {
+    ($query:expr, $integration:expr) => {
+        $query
+            .bind(&$integration.provider_name)
+            .bind(to_json(&$integration.provider_overrides)?)
+            .bind(&$integration.client_id)
+            .bind($integration.sealed_client_secret.as_ref().map(Sealed::as_bytes))
+            .bind(to_json(&$integration.scopes)?)
+            .bind(to_json(&$integration.allowed_origins)?)
+            .bind(i64::from($integration.legacy_start))
+            .bind(&$integration.install_url)
+            .bind(to_json(&$integration.allowed_return_to)?)
+            .bind($integration.redirect_uri_kind.as_ref().map(to_json).transpose()?)
+            .bind($integration.updated_at.as_millis())
+    };
+}
+
 impl IntegrationStore for Storage {
     async fn insert_integration(&self, integration: &StoredIntegration) -> Result<bool, StoreError> {
         let sql = format!(
-            "INSERT INTO integrations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-             ON CONFLICT (config_key) DO NOTHING"
+            "INSERT INTO integrations ({EDITABLE}, id, config_key, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (config_key) DO NOTHING"
         );
-        let inserted = on_either!(self, pool => sqlx::query(sqlx::AssertSqlSafe(sql))
+        let inserted = on_either!(self, pool => bind_editable!(sqlx::query(sqlx::AssertSqlSafe(sql)), integration)
             .bind(&integration.id)
             .bind(integration.config_key.as_str())
-            .bind(&integration.provider_name)
-            .bind(to_json(&integration.provider_overrides)?)
-            .bind(&integration.client_id)
-            .bind(integration.sealed_client_secret.as_ref().map(Sealed::as_bytes))
-            .bind(to_json(&integration.scopes)?)
-            .bind(to_json(&integration.allowed_origins)?)
-            .bind(i64::from(integration.legacy_start))
-            .bind(&integration.install_url)
-            .bind(to_json(&integration.allowed_return_to)?)
-            .bind(integration.redirect_uri_kind.as_ref().map(to_json).transpose()?)
             .bind(integration.created_at.as_millis())
-            .bind(integration.updated_at.as_millis())
             .execute(pool)
             .await
             .map(|done| done.rows_affected()));
@@ -81,22 +89,11 @@ impl IntegrationStore for Storage {
         integration: &StoredIntegration,
         expected_updated_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE integrations SET provider_name = $1, provider_overrides = $2, client_id = $3, \
-                   sealed_client_secret = $4, scopes = $5, allowed_origins = $6, legacy_start = $7, install_url = $8, \
-                   allowed_return_to = $9, redirect_uri_kind = $10, updated_at = $11 \
-                   WHERE id = $12 AND updated_at = $13";
-        let replaced = on_either!(self, pool => sqlx::query(sql)
-            .bind(&integration.provider_name)
-            .bind(to_json(&integration.provider_overrides)?)
-            .bind(&integration.client_id)
-            .bind(integration.sealed_client_secret.as_ref().map(Sealed::as_bytes))
-            .bind(to_json(&integration.scopes)?)
-            .bind(to_json(&integration.allowed_origins)?)
-            .bind(i64::from(integration.legacy_start))
-            .bind(&integration.install_url)
-            .bind(to_json(&integration.allowed_return_to)?)
-            .bind(integration.redirect_uri_kind.as_ref().map(to_json).transpose()?)
-            .bind(integration.updated_at.as_millis())
+        let sql = format!(
+            "UPDATE integrations SET ({EDITABLE}) = ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+             WHERE id = $12 AND updated_at = $13"
+        );
+        let replaced = on_either!(self, pool => bind_editable!(sqlx::query(sqlx::AssertSqlSafe(sql)), integration)
             .bind(&integration.id)
             .bind(expected_updated_at.as_millis())
             .execute(pool)
@@ -109,7 +106,8 @@ impl IntegrationStore for Storage {
         &self,
         config_key: &ConfigKey,
     ) -> Result<Option<StoredIntegration>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM integrations WHERE config_key = $1");
+        let sql =
+            format!("SELECT {EDITABLE}, id, config_key, created_at FROM integrations WHERE config_key = $1");
         let row: Option<Row> = on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(config_key.as_str())
             .fetch_optional(pool)
@@ -119,7 +117,8 @@ impl IntegrationStore for Storage {
     }
 
     async fn stored_integrations(&self) -> Result<Vec<StoredIntegration>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM integrations ORDER BY config_key");
+        let sql =
+            format!("SELECT {EDITABLE}, id, config_key, created_at FROM integrations ORDER BY config_key");
         let rows: Vec<Row> =
             on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await)
                 .map_err(StoreError::new)?;
