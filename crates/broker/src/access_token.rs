@@ -10,6 +10,7 @@ use crate::connection::{
     Connection, ConnectionStatus, Credentials, GrantType, RefreshFailure, RenewedCredentials, TokenSet,
     credentials_place,
 };
+use crate::keep_alive::jittered;
 use crate::token_endpoint::{TokenError, read_response, refresh_at, refresh_request};
 use crate::{
     Broker, DiscoveryError, FindIntegrationError, Integration, OpenError, RefreshTokenPolicy, SendError,
@@ -187,6 +188,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
 
     /// Waits for the turn, looks again, and refreshes if that is still needed.
     async fn renewed(&self, seen: Connection, refresh: Refresh) -> Result<OpenConnection, AccessTokenError> {
+        let _working = self.unfinished.begin();
         let _turn = self.refresh_turns.take(&seen.key).await;
         // Long enough to see the end of any lease that runs now.
         let deadline = tokio::time::Instant::now() + LEASE + FIRST_PAUSE;
@@ -354,10 +356,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     /// Twice as long after each failure, and between half and all of that, so that many connections do not knock together.
     fn pause(&self, failures: i64) -> Duration {
         let doubled = FIRST_PAUSE * 2_u32.saturating_pow(u32::try_from(failures).unwrap_or(u32::MAX).min(16));
-        let pause = doubled.min(LONGEST_PAUSE);
-        let mut random = [0; 1];
-        self.randomness.fill(&mut random);
-        pause / 2 + pause / 2 * u32::from(random[0]) / 255
+        jittered(doubled.min(LONGEST_PAUSE), &self.randomness)
     }
 }
 

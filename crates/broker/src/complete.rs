@@ -202,6 +202,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         if cookie.is_none() && !callback.is_continuation {
             return Ok(Completed::NeedsCookie);
         }
+        let _working = self.unfinished.begin();
         let Some(attempt) = self.store.take_attempt(&state_hash, self.clock.now()).await? else {
             return self.repeat(&state_hash, cookie, &callback).await;
         };

@@ -24,6 +24,7 @@ mod id_token;
 mod import;
 mod install;
 mod integration;
+mod keep_alive;
 mod oauth1;
 mod oauth1_flow;
 mod policy;
@@ -37,7 +38,7 @@ mod waiters;
 use std::sync::Arc;
 
 use discovery::Documents;
-use waiters::{Turns, Waiters};
+use waiters::{Turns, Unfinished, Waiters};
 
 pub use access_token::{AccessTokenError, OpenConnection, Refresh, RefreshError};
 pub use api_key::{ApiKey, ApiKeyScope, ApiKeyStore, CreateApiKeyError, random_api_key};
@@ -84,6 +85,7 @@ pub use integration::{
     IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, RedirectUriKind,
     StoredIntegration, parse_origins, parse_return_to,
 };
+pub use keep_alive::{IdleConnection, IdleConnections, IdleFilter, Sweep};
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use oauth1_flow::OAuth1Error;
 pub use policy::{Policy, is_loopback_host, is_loopback_origin};
@@ -113,6 +115,7 @@ pub struct Broker<S, T, C, R> {
     waiters: Waiters,
     refresh_turns: Turns<ConnectionKey>,
     documents: Documents,
+    unfinished: Unfinished,
 }
 
 impl<S: Store, T, C, R> Broker<S, T, C, R> {
@@ -137,6 +140,13 @@ impl<S: Store, T, C, R> Broker<S, T, C, R> {
             waiters,
             refresh_turns,
             documents: Documents::default(),
+            unfinished: Unfinished::default(),
         }
+    }
+
+    /// Waits until every code that is being redeemed and every token that is being renewed has been stored, also those
+    /// whose callers have gone away.
+    pub async fn settled(&self) {
+        self.unfinished.ended().await;
     }
 }

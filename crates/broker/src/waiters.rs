@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use handfast_protocol::Sha256Hash;
-use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
+use tokio::sync::{Notify, OwnedMutexGuard, oneshot, watch};
 
 /// The long polls: one per attempt.
 #[derive(Debug, Default)]
@@ -79,5 +79,32 @@ impl<K: Eq + Hash + Clone> Turns<K> {
             Arc::clone(turns.entry(key.clone()).or_default())
         };
         turn.lock_owned().await
+    }
+}
+
+/// Counts what has to be finished before the process may end.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished(watch::Sender<usize>);
+
+/// Something that has begun; finished when dropped.
+#[must_use]
+pub(crate) struct Working<'a>(&'a Unfinished);
+
+impl Unfinished {
+    pub(crate) fn begin(&self) -> Working<'_> {
+        self.0.send_modify(|count| *count += 1);
+        Working(self)
+    }
+
+    /// Waits until nothing is left.
+    pub(crate) async fn ended(&self) {
+        // Fails only once the sender is gone, and that is ours.
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
     }
 }

@@ -22,3 +22,4 @@ CREATE TABLE connections (
 );
 
 CREATE INDEX connections_by_age ON connections (created_at, id);
+CREATE INDEX connections_by_refresh ON connections (refresh_at, id) WHERE status = 'active';

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -76,6 +77,7 @@ struct ConfigFile {
     callback_url: Option<String>,
     trusted_proxies: Option<Vec<String>>,
     requests_per_minute: Option<u32>,
+    refresh_idle_after: Option<u32>,
     log: Option<String>,
     log_format: Option<String>,
     webhook_url: Option<String>,
@@ -117,6 +119,8 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// How often one client address may ask the routes for browsers; 0 is without a limit.
     pub(crate) requests_per_minute: Option<u32>,
+    /// How long a token may be due without anybody asking for it before it is renewed all the same; `None`: for ever.
+    pub(crate) refresh_idle_after: Option<Duration>,
     /// A filter such as `info` or `handfast=debug`.
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -164,6 +168,7 @@ const VARIABLES: &[&str] = &[
     "HANDFAST_CALLBACK_URL",
     "HANDFAST_TRUSTED_PROXIES",
     "HANDFAST_REQUESTS_PER_MINUTE",
+    "HANDFAST_REFRESH_IDLE_AFTER",
     "HANDFAST_LOG",
     "HANDFAST_LOG_FORMAT",
     "HANDFAST_WEBHOOK_URL",
@@ -209,7 +214,7 @@ impl Config {
         let public_url = environment.text("HANDFAST_PUBLIC_URL")?.or(file.public_url);
         let database_url = environment
             .secret("HANDFAST_DATABASE_URL", file.database_url, file.database_url_file.as_deref())?
-            .unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join("handfast.db").display())));
+            .unwrap_or_else(|| Secret::new(sqlite_url(&data_dir.join("handfast.db"))));
         let allowed_origins = environment.list("HANDFAST_ALLOWED_ORIGINS")?.or(file.allowed_origins);
         let allowed_return_to = environment.list("HANDFAST_ALLOWED_RETURN_TO")?.or(file.allowed_return_to);
         let callback_url = environment.text("HANDFAST_CALLBACK_URL")?.or(file.callback_url);
@@ -234,13 +239,14 @@ impl Config {
             trusted_proxies: parse_addresses(
                 &environment.list("HANDFAST_TRUSTED_PROXIES")?.or(file.trusted_proxies).unwrap_or_default(),
             )?,
-            requests_per_minute: match environment.text("HANDFAST_REQUESTS_PER_MINUTE")? {
-                Some(text) => Some(
-                    text.parse()
-                        .with_context(|| format!("HANDFAST_REQUESTS_PER_MINUTE: {text:?} is not a number"))?,
-                ),
-                None => file.requests_per_minute,
-            },
+            requests_per_minute: environment
+                .number("HANDFAST_REQUESTS_PER_MINUTE")?
+                .or(file.requests_per_minute),
+            refresh_idle_after: environment
+                .number("HANDFAST_REFRESH_IDLE_AFTER")?
+                .or(file.refresh_idle_after)
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.into())),
             log: environment.text("HANDFAST_LOG")?.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: parse_log_format(
                 environment.text("HANDFAST_LOG_FORMAT")?.or(file.log_format).as_deref(),
@@ -371,6 +377,11 @@ impl Config {
                 list(&self.trusted_proxies.iter().map(IpAddr::to_string).collect::<Vec<_>>()),
             ),
             ("requests_per_minute", self.rate_limit().to_string()),
+            (
+                "refresh_idle_after",
+                self.refresh_idle_after
+                    .map_or_else(|| "0 (never)".to_owned(), |idle| idle.as_secs().to_string()),
+            ),
             ("log", self.log.clone()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             (
@@ -381,6 +392,13 @@ impl Config {
             ("providers", list(&self.providers.keys().cloned().collect::<Vec<_>>())),
         ]
     }
+}
+
+/// The URL of a database file, whatever characters its path holds.
+fn sqlite_url(path: &Path) -> String {
+    let path = path.display().to_string();
+    // In such a URL these two mean something.
+    format!("sqlite:{}", path.replace('%', "%25").replace('?', "%3F"))
 }
 
 /// A listener's address as people type it.
@@ -413,6 +431,13 @@ impl Environment {
             text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
         };
         Ok(self.text(name)?.map(split))
+    }
+
+    fn number(&self, name: &str) -> anyhow::Result<Option<u32>> {
+        let parse = |text: String| {
+            text.parse().with_context(|| format!("{name}: {text:?} is not a whole number, or too large"))
+        };
+        self.text(name)?.map(parse).transpose()
     }
 
     fn flag(&self, name: &str) -> anyhow::Result<Option<bool>> {

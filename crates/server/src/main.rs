@@ -7,6 +7,7 @@ mod demo;
 mod http;
 mod issuer;
 mod key_file;
+mod refresher;
 mod rotation;
 mod serve;
 mod storage;

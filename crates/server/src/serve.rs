@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,10 @@ use anyhow::{Context, bail};
 use axum::serve::Listener;
 use handfast_broker::{ATTEMPT_LIFETIME, ApiKeyStore, EVENT_LIFETIME};
 use handfast_protocol::Clock;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use url::Url;
 
 use crate::{
@@ -20,7 +24,7 @@ use crate::{
     config::{self, Config, Exposure, LogFormat},
     demo,
     http::{self, Peer},
-    issuer, key_file,
+    issuer, key_file, refresher,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
@@ -70,27 +74,50 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
             "only programs of this machine can reach the server; API keys and connect tokens are optional"
         );
     }
-    let service = http::router(&app).into_make_service_with_connect_info::<Peer>();
-    let (told, hears) = tokio::sync::oneshot::channel();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        told_to_end().await;
-        // Whoever heard it ends earlier by itself.
-        let _ = told.send(());
-    });
-    tokio::select! {
-        served = serving => served?,
-        () = out_of_patience(hears) => tracing::warn!("some requests did not finish in time"),
-    }
+    serve(&app, listener, config.refresh_idle_after).await?;
     tracing::info!("ended");
     Ok(())
 }
 
-/// Waits until requests in progress have had enough time since the server was told to end.
-async fn out_of_patience(told: tokio::sync::oneshot::Receiver<()>) {
-    if told.await.is_err() {
-        std::future::pending::<()>().await;
+/// Serves until the process is told to end; then lets finish what is in progress, also where its caller has gone away.
+async fn serve(app: &App, listener: Listeners, refresh_idle_after: Option<Duration>) -> io::Result<()> {
+    let (tell, told) = watch::channel(false);
+    tokio::spawn(async move {
+        told_to_end().await;
+        // Fails where nobody listens any more.
+        let _ = tell.send(true);
+    });
+    if let Some(idle_after) = refresh_idle_after {
+        let (broker, told) = (Arc::clone(app.broker()), told.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = refresher::keep_alive(broker, idle_after) => {}
+                () = is_told(told) => {}
+            }
+        });
     }
-    tokio::time::sleep(PATIENCE).await;
+    let service = http::router(app).into_make_service_with_connect_info::<Peer>();
+    let serving = async {
+        axum::serve(listener, service).with_graceful_shutdown(is_told(told.clone())).await?;
+        app.broker().settled().await;
+        Ok(())
+    };
+    let out_of_patience = async {
+        is_told(told.clone()).await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = out_of_patience => {
+            tracing::warn!("some requests did not finish in time");
+            Ok(())
+        }
+    }
+}
+
+async fn is_told(mut told: watch::Receiver<bool>) {
+    // Fails only once nobody could tell any more.
+    let _ = told.wait_for(|told| *told).await;
 }
 
 /// Opens the database that the configuration names.

@@ -9,6 +9,7 @@ mod connections;
 mod devices;
 mod events;
 mod gauges;
+mod idle_connections;
 mod integrations;
 mod issuer;
 mod key_proofs;
