@@ -51,8 +51,9 @@ async fn vite_builds_it() -> anyhow::Result<()> {
     click_through(&site.address()).await
 }
 
+/// Import on a server (SSR) crashed on `window`.
 #[test]
-fn node_imports_it_without_a_window() -> anyhow::Result<()> {
+fn defect_16_node_imports_it_without_a_window() -> anyhow::Result<()> {
     let project = Project::new(&[
         (
             "check.mjs",

@@ -22,8 +22,9 @@ async fn world() -> (Provider, Server, Server) {
     (provider, one, two)
 }
 
+/// Rotating refresh tokens and two machines: `invalid_grant`, and the user had to reconnect.
 #[tokio::test]
-async fn fifty_readers_at_two_servers_make_one_token_request() {
+async fn defect_12_fifty_readers_at_two_servers_make_one_token_request() {
     let (provider, one, two) = world().await;
     provider.answer(200, tokens("access-2", "refresh-2", 100_000));
     let mut readers = Vec::new();
@@ -69,6 +70,35 @@ async fn an_invalid_grant_does_not_undo_what_another_server_stored_meanwhile() {
     let (token, ()) = tokio::join!(one.access_token("user-1"), reconnect);
     assert_eq!(token, "access-9");
     assert_eq!(two.access_token("user-1").await, "access-9");
+}
+
+#[tokio::test]
+async fn idle_connections_are_renewed_once_by_one_of_the_servers() {
+    const CONNECTIONS: usize = 12;
+    let provider = Provider::start().await;
+    provider.answer(200, tokens("access-1", "refresh-1", 60));
+    let mut entry = provider.entry();
+    entry["refresh_margin"] = json!(60);
+    let variables =
+        [("HANDFAST_REFRESH_IDLE_AFTER", "1"), ("HANDFAST_DANGER_ALLOW_PRIVATE_ADDRESSES", "true")];
+    let one = Server::start_with(DATABASE, entry, json!({}), &variables).await;
+    let two = one.replica();
+    // None ends before all are connected and what ends is fresh.
+    provider.hold("refresh_token");
+    let mut browser = Browser::default();
+    for number in 0..CONNECTIONS {
+        browser.connect(&one, &format!("user-{number}")).await;
+    }
+    provider.answer(200, tokens("access-2", "refresh-2", 100_000));
+    for _ in 0..2 * CONNECTIONS {
+        provider.release();
+    }
+    eventually(async || provider.refreshes() == CONNECTIONS).await;
+    for number in 0..CONNECTIONS {
+        let server = if number % 2 == 0 { &one } else { &two };
+        assert_eq!(server.access_token(&format!("user-{number}")).await, "access-2");
+    }
+    assert_eq!(provider.refreshes(), CONNECTIONS, "nobody renewed what another one had");
 }
 
 #[tokio::test]

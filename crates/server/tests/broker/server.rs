@@ -4,17 +4,18 @@ use core::time::Duration;
 use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{postgres_server, provider::Provider};
 
 /// Where a server keeps its data.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     /// A file in its data folder.
     Sqlite,
@@ -54,7 +55,8 @@ impl Server {
         let folder = write_folder(&entry);
         let variables = with_database(database, variables);
         let (process, url) = spawn(&folder, 0, &variables);
-        let server = Self { folder, process, url, http: client(), variables };
+        let http = client(&variables);
+        let server = Self { folder, process, url, http, variables };
         server.add_integration("acme", integration).await;
         server
     }
@@ -73,7 +75,8 @@ impl Server {
         let variables = with_database(database, variables);
         let (process, _) = spawn(&folder, port, &variables);
         let url = format!("http://127.0.0.1:{port}");
-        let server = Self { folder, process, url, http: client(), variables };
+        let http = client(&variables);
+        let server = Self { folder, process, url, http, variables };
         server.add_integration("acme", json!({})).await;
         server
     }
@@ -105,22 +108,124 @@ impl Server {
             std::fs::copy(self.folder.path().join(name), folder.path().join(name)).expect("a file to copy");
         }
         let (process, url) = spawn(&folder, 0, &self.variables);
-        Self { folder, process, url, http: client(), variables: self.variables.clone() }
+        Self { folder, process, url, http: client(&self.variables), variables: self.variables.clone() }
     }
 
     /// Kills the process as a power cut would, and starts it again on the same port and data.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        let port = self.port();
-        let (process, url) = spawn(&self.folder, port, &self.variables);
-        assert_eq!(url, self.url);
-        self.process = process;
+        self.start_again();
     }
 
+    /// Ends the process as a power cut would.
     pub(crate) fn kill(&mut self) {
         // Fails only if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Starts it again on the same port and data, after it has ended.
+    pub(crate) fn start_again(&mut self) {
+        let (process, url) = spawn(&self.folder, self.port(), &self.variables);
+        assert_eq!(url, self.url);
+        self.process = process;
+    }
+
+    /// Tells it to end, as a service manager would.
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill").arg(self.process.id().to_string()).status();
+        assert!(status.is_ok_and(|status| status.success()), "the server could not be told to end");
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("it was started")
+    }
+
+    /// A command that asks this server.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+        command
+            .args(arguments)
+            .env("HANDFAST_DATA_DIR", self.folder.path())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .env("HANDFAST_HOST", &self.url)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What a command prints that asks this server, and succeeds.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.try_run(arguments).await;
+        assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).expect("commands print UTF-8")
+    }
+
+    /// What became of a command that asks this server.
+    pub(crate) async fn try_run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        let ended = tokio::task::spawn_blocking(move || command.output());
+        ended.await.expect("it does not panic").expect("the binary starts")
+    }
+
+    /// The tables as they lie on the disk: every byte of the file, or every row as PostgreSQL writes it.
+    pub(crate) async fn stored(&self) -> Vec<u8> {
+        let Some(url) = self.postgres_url() else {
+            let files = ["handfast.db", "handfast.db-wal"].map(|name| self.folder.path().join(name));
+            return files
+                .iter()
+                .flat_map(|file| std::fs::read(file).expect("the database lies there"))
+                .collect();
+        };
+        let pool = sqlx::PgPool::connect(url).await.unwrap();
+        let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&pool).await.unwrap();
+        let mut stored = Vec::new();
+        for table in tables {
+            let rows = format!("SELECT row::text FROM \"{table}\" AS row");
+            let rows: Vec<String> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_all(&pool).await.unwrap();
+            stored.extend(rows.concat().into_bytes());
+        }
+        stored
+    }
+
+    /// With how many keys the credentials of connections are sealed.
+    pub(crate) async fn sealing_keys_in_use(&self) -> i64 {
+        // Layout and key id are the first five bytes.
+        let sql = "SELECT count(DISTINCT substr(sealed_credentials, 1, 5)) FROM connections";
+        if let Some(url) = self.postgres_url() {
+            let pool = sqlx::PgPool::connect(url).await.unwrap();
+            return sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+        }
+        sqlx::query_scalar(sql).fetch_one(&self.sqlite().await).await.unwrap()
+    }
+
+    /// Changes something behind the server's back.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        if let Some(url) = self.postgres_url() {
+            sqlx::query(sql).execute(&sqlx::PgPool::connect(url).await.unwrap()).await.unwrap();
+        } else {
+            sqlx::query(sql).execute(&self.sqlite().await).await.unwrap();
+        }
+    }
+
+    /// Makes a new key known to a server that shares its database with others, as its operator does.
+    pub(crate) fn add_sealing_key(&mut self) {
+        let path = self.folder.path().join("sealing.keys");
+        let keys = std::fs::read_to_string(&path).expect("the first start made it");
+        std::fs::write(&path, format!("{}\n{}\n", keys.trim(), "A".repeat(43))).expect("it can be written");
+        self.kill_and_restart();
+    }
+
+    async fn sqlite(&self) -> sqlx::SqlitePool {
+        let url = format!("sqlite:{}", self.folder.path().join("handfast.db").display());
+        sqlx::SqlitePool::connect(&url).await.unwrap()
+    }
+
+    fn postgres_url(&self) -> Option<&str> {
+        let (_, url) = self.variables.iter().find(|(name, _)| name == "HANDFAST_DATABASE_URL")?;
+        Some(url)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -130,6 +235,25 @@ impl Server {
     /// Where the data lie.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().to_owned()
+    }
+
+    /// Deletes a connection and answers what was done.
+    pub(crate) async fn delete(&self, connection_id: &str) -> Value {
+        let address = format!("{}/connections/{connection_id}?config_key=acme", self.url);
+        self.http.delete(address).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Imports that many connections, `user-0` and so on.
+    pub(crate) async fn import(&self, count: usize) {
+        let line = |number| {
+            let credentials = json!({"type": "OAUTH2", "access_token": format!("imported-{number}")});
+            json!({"config_key": "acme", "connection_id": format!("user-{number}"), "credentials": credentials})
+        };
+        let lines: Vec<String> = (0..count).map(|number| line(number).to_string()).collect();
+        let request = self.http.post(format!("{}/import/connections", self.url));
+        let request = request.header("content-type", "application/x-ndjson").body(lines.join("\n"));
+        let report: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(report["created"], count, "{report}");
     }
 
     /// The status and body of `GET /connections/{connection_id}`.
@@ -186,8 +310,13 @@ fn write_folder(entry: &Value) -> TempDir {
     folder
 }
 
-fn client() -> reqwest::Client {
+/// A client that shows the API key where the variables name one.
+fn client(variables: &[(String, String)]) -> reqwest::Client {
+    let key = variables.iter().find(|(name, _)| name == "HANDFAST_API_KEY");
+    let authorization =
+        key.map(|(_, key)| (AUTHORIZATION, format!("Bearer {key}").parse().expect("a header")));
     reqwest::Client::builder()
+        .default_headers(authorization.into_iter().collect())
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         // A server that was killed leaves dead connections behind.

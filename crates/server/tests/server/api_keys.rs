@@ -3,10 +3,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{API_KEY, Options, Server, answer, handfast, printed};
+use super::options;
+use crate::support::{API_KEY, Server, answer};
 
 fn server() -> Server {
-    Options::new().variable("HANDFAST_API_KEY", API_KEY).start()
+    options().variable("HANDFAST_API_KEY", API_KEY).start()
 }
 
 async fn make(server: &Server, maker: &str, scopes: &[&str]) -> (u16, Value) {
@@ -64,31 +65,4 @@ async fn a_revoked_key_stops_at_once() {
     let (_, listed) = answer(server.request(Method::GET, "/api_keys").bearer_auth(API_KEY)).await;
     assert!(listed["api_keys"][0]["revoked_at"].is_string(), "{listed}");
     assert!(!listed.to_string().contains(key), "a listed key shows itself");
-}
-
-#[tokio::test]
-async fn the_database_holds_no_key() {
-    let server = server();
-    let (_, made) = make(&server, API_KEY, &["connect"]).await;
-    let key = made["api_key"].as_str().unwrap().as_bytes().to_vec();
-    for file in std::fs::read_dir(server.data_dir()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(key.len()).any(|window| window == key));
-    }
-}
-
-#[test]
-fn a_first_key_made_on_the_data_folder_opens_a_public_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| handfast(folder.path()).args(arguments).output().unwrap();
-    let made = run(&["key", "create", "first", "--local", "--scope", "integrations:read"]);
-    assert!(made.status.success(), "{}", printed(&made));
-    let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-    let listed = run(&["key", "list", "--local"]);
-    assert!(printed(&listed).contains("first") && !printed(&listed).contains(&key), "{}", printed(&listed));
-
-    let server = Options::on(folder).variable("HANDFAST_PUBLIC_URL", "https://connect.example.com").start();
-    let mut command = handfast(&server.data_dir());
-    command.args(["config", "create", "a", "github", "i", "s", "--local"]);
-    assert!(command.output().unwrap().status.success(), "the data folder is free beside a running server");
 }

@@ -65,7 +65,7 @@ fn exit_codes_mean_something() {
 #[test]
 fn providers_are_listed_searched_and_shown_with_the_private_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let private = "[providers.acme]\ndisplay_name = \"Acme\"\nissuer = \"https://acme.test\"\n";
+    let private = "[providers.acme]\ndisplay_name = \"Acme\"\nissuer = \"https://acme.test\"\nown_redirect_uri = true\n";
     std::fs::write(folder.path().join("handfast.toml"), private).unwrap();
     let run = |arguments: &[&str]| handfast(folder.path()).args(arguments).output().unwrap();
     let listed = printed(&run(&["providers", "list"]));
@@ -74,8 +74,10 @@ fn providers_are_listed_searched_and_shown_with_the_private_ones() {
     assert!(searched.contains("own") && searched.lines().count() == 2, "{searched}");
     let shown = printed(&run(&["providers", "show", "gmail"]));
     assert!(shown.starts_with("[google]\n") && shown.contains("access_type = \"offline\""), "{shown}");
+    assert!(shown.ends_with("http://localhost:3004/oauth/callback\n"), "{shown}");
     let json: Value = serde_json::from_slice(&run(&["providers", "show", "acme", "--json"]).stdout).unwrap();
     assert_eq!(json["issuer"], "https://acme.test");
+    assert_eq!(json["redirect_uri"], "http://localhost:3004/oauth/callback/CONFIG_KEY");
     let unknown = run(&["providers", "show", "nobody"]);
     assert!(!unknown.status.success() && printed(&unknown).contains("providers search nobody"));
 }

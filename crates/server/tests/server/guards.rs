@@ -72,9 +72,8 @@ async fn a_form_cannot_write() {
     assert_eq!(answer(request).await.0, 201);
 }
 
-// Point 4 of what users of such servers met, over REST: a bare error without a code or a sentence.
 #[tokio::test]
-async fn point_4_every_refusal_has_a_code_and_a_sentence() {
+async fn every_refusal_has_a_code_and_a_sentence() {
     let server = Server::start();
     let refusals = [
         (Method::GET, "/nowhere", 404),

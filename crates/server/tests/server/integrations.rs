@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{API_KEY, Options, Server, answer};
+use super::options;
+use crate::support::{API_KEY, answer};
 
 fn github(config_key: &str) -> Value {
     json!({
@@ -18,7 +19,7 @@ fn github(config_key: &str) -> Value {
 
 #[tokio::test]
 async fn an_integration_is_created_edited_and_deleted() {
-    let server = Server::start();
+    let server = options().start();
     let (status, created) = server.send(Method::POST, "/integrations", github("a")).await;
     assert_eq!(status, 201);
     assert_eq!(created["allowed_origins"], json!(["https://app.example.com"]));
@@ -38,7 +39,7 @@ async fn an_integration_is_created_edited_and_deleted() {
 
 #[tokio::test]
 async fn a_mistake_names_its_field() {
-    let server = Server::start();
+    let server = options().start();
     let with = |field: &str, value: Value| {
         let mut body = github("a");
         body[field] = value;
@@ -69,10 +70,9 @@ async fn a_mistake_names_its_field() {
     assert_eq!(server.send(Method::POST, "/integrations", large).await.0, 413);
 }
 
-// Point 14 of what users of such servers met: adding a provider needed a fork, and secrets were listed in the clear.
 #[tokio::test]
 async fn a_private_provider_needs_no_rebuild() {
-    let server = Options::new()
+    let server = options()
         .file(
             "[providers.acme]\ndisplay_name = \"Acme\"\nauthorization_endpoint = \"https://acme.example/authorize\"\n\
              token_endpoint = \"https://acme.example/token\"\nevidence = \"documentation\"\n",
@@ -85,7 +85,7 @@ async fn a_private_provider_needs_no_rebuild() {
 
 #[tokio::test]
 async fn a_secret_is_masked_unless_the_key_may_read_it() {
-    let server = Server::start();
+    let server = options().start();
     server.send(Method::POST, "/integrations", github("a")).await;
     assert_eq!(server.get("/integrations/a").await.1["client_secret"], "********");
     assert_eq!(server.get("/config/a").await.1["config"]["oauth_client_secret"], "********");
@@ -96,7 +96,7 @@ async fn a_secret_is_masked_unless_the_key_may_read_it() {
 
 #[tokio::test]
 async fn pizzlys_routes_speak_pizzlys_words() {
-    let server = Server::start();
+    let server = options().start();
     assert_eq!(server.get("/config").await, (200, json!({"configs": []})));
     let mut body = json!({});
     for field in ["provider_config_key", "provider", "oauth_client_id", "oauth_client_secret", "oauth_scopes"]
@@ -125,7 +125,7 @@ async fn pizzlys_routes_speak_pizzlys_words() {
 
 #[tokio::test]
 async fn pizzlys_refusals_of_keys_are_its_sentences() {
-    let server = Options::new().variable("HANDFAST_API_KEY", API_KEY).start();
+    let server = options().variable("HANDFAST_API_KEY", API_KEY).start();
     let missing = "Authentication failed. The request is missing a valid secret key.";
     assert_eq!(server.get("/config").await, (401, json!({"error": missing})));
     let invalid = "Authentication failed. The provided secret key is invalid.";

@@ -1,16 +1,37 @@
-//! The real binary, started as users start it.
+//! The real binary, started as users start it. What stands in `contract.rs` runs on both databases.
 
-mod api_keys;
+#![expect(clippy::duplicate_mod, reason = "the same tests run on both databases")]
+
 mod cli;
-mod connect_tokens;
-mod connections;
 mod guards;
-mod integrations;
 mod openapi;
 mod operation;
 #[path = "../support/postgres.rs"]
-mod postgres;
+mod postgres_server;
 mod providers;
 mod start;
 mod support;
-mod webhooks;
+
+#[path = "."]
+mod sqlite {
+    use crate::support::Options;
+
+    fn options() -> Options {
+        Options::new()
+    }
+
+    #[path = "contract.rs"]
+    mod contract;
+}
+
+#[path = "."]
+mod postgres {
+    use crate::{postgres_server, support::Options};
+
+    fn options() -> Options {
+        Options::new().variable("HANDFAST_DATABASE_URL", &postgres_server::new_database())
+    }
+
+    #[path = "contract.rs"]
+    mod contract;
+}

@@ -63,7 +63,6 @@ fn the_key_file_and_its_folder_are_their_owners_alone() {
     assert_eq!(mode(folder), 0o700);
 }
 
-// Points 5 and 14 of what users of such servers met: what is lost at a restart, and secrets in the clear.
 #[tokio::test]
 async fn integrations_outlive_a_kill_and_their_secrets_lie_sealed() {
     let server = Server::start();
@@ -156,4 +155,31 @@ fn a_demonstration_says_what_it_has_ready() {
     assert_eq!(server.next_line(), "Client 1 App\n");
     assert_eq!(server.next_line(), "Client ID: client1\n");
     assert_eq!(server.next_line(), "Client Secret: secret1\n");
+}
+
+#[test]
+fn a_first_key_made_on_the_data_folder_opens_a_public_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| handfast(folder.path()).args(arguments).output().unwrap();
+    let made = run(&["key", "create", "first", "--local", "--scope", "integrations:read"]);
+    assert!(made.status.success(), "{}", printed(&made));
+    let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let listed = run(&["key", "list", "--local"]);
+    assert!(printed(&listed).contains("first") && !printed(&listed).contains(&key), "{}", printed(&listed));
+
+    let server = Options::on(folder).variable("HANDFAST_PUBLIC_URL", "https://connect.example.com").start();
+    let mut command = handfast(&server.data_dir());
+    command.args(["config", "create", "a", "github", "i", "s", "--local"]);
+    assert!(command.output().unwrap().status.success(), "the data folder is free beside a running server");
+}
+
+#[test]
+fn half_a_webhook_is_refused() {
+    let refused = Options::new().variable("HANDFAST_WEBHOOK_URL", "https://app.test").start_refused();
+    assert!(refused.contains("webhook_secret"), "{refused}");
+    let refused = Options::new()
+        .variable("HANDFAST_WEBHOOK_URL", "https://app.test")
+        .variable("HANDFAST_WEBHOOK_SECRET", "hush-hush")
+        .start_refused();
+    assert!(refused.contains("webhook_secret") && !refused.contains("hush-hush"), "{refused}");
 }

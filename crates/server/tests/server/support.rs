@@ -31,6 +31,7 @@ pub(crate) struct Server {
     /// Where it listens, such as `http://localhost:41234`.
     pub(crate) address: String,
     folder: Arc<TempDir>,
+    variables: Vec<(String, String)>,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
     output: BufReader<ChildStdout>,
@@ -99,8 +100,9 @@ impl Options {
         let mut first_line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
         output.read_line(&mut first_line).expect("its output is text");
+        let (folder, variables) = (self.folder, self.variables);
         let mut server =
-            Server { child, address: String::new(), folder: self.folder, log, reader: Some(reader), output };
+            Server { child, address: String::new(), folder, variables, log, reader: Some(reader), output };
         let Some((_, address)) = first_line.trim_end().split_once("listening on ") else {
             server.stop();
             panic!("the server did not start: {}", server.log());
@@ -174,11 +176,13 @@ impl Server {
         self.folder.path().to_owned()
     }
 
-    /// Stops it at once, as a power cut would, and answers how to start it again on the same data and port.
+    /// Stops it at once, as a power cut would, and answers how to start it again on the same data and port, with the
+    /// same variables.
     pub(crate) fn kill(mut self) -> Options {
         self.stop();
         let port = self.address.rsplit(':').next().unwrap_or_default();
-        Options { folder: Arc::clone(&self.folder), ..Options::new() }.port(port)
+        let variables = std::mem::take(&mut self.variables);
+        Options { folder: Arc::clone(&self.folder), variables, ..Options::new() }.port(port)
     }
 
     /// Tells it to end, as a service manager would.

@@ -3,6 +3,7 @@
 mod attacks;
 mod connect;
 mod cut_opener;
+mod defects;
 mod endings;
 mod hostile_text;
 mod origins;
