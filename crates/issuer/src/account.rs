@@ -9,12 +9,15 @@ use serde_json::Value;
 use crate::{
     Issuer,
     approval::{LoginSession, check_csrf_token, csrf_token},
-    authorize::{AuthorizationRequest, Prompt, ResponseMode},
+    authorize::AuthorizationRequest,
     client::{Client, ClientMetadata, NewClientError, NewClientSecret},
     grant::BrowserSession,
     params::Params,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
 };
+
+/// The page that our own pages' logins come back to when they are denied.
+pub(crate) const HOME: &str = "/oauth";
 
 /// The client id under which the issuer's own pages ask the application who the user is.
 pub(crate) const PAGES_CLIENT_ID: &str = "handfast-pages";
@@ -76,7 +79,7 @@ pub enum Logout {
     Done(Option<String>),
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Begins a login for one of our own pages: afterwards the browser comes back to `path`.
     ///
     /// # Errors
@@ -86,19 +89,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             client_id: PAGES_CLIENT_ID.to_owned(),
             redirect_uri: self.settings.endpoint(path),
             redirect_uri_given: true,
-            response_mode: ResponseMode::Query,
             scopes: std::iter::once("profile").collect(),
-            state: None,
-            nonce: None,
-            code_challenge: None,
-            prompt: Vec::<Prompt>::new(),
-            max_age: None,
-            login_hint: None,
-            acr_values: None,
-            ui_locales: None,
-            claims: None,
-            resources: Vec::new(),
-            dpop_jkt: None,
+            ..AuthorizationRequest::default()
         };
         self.begin_login(request).await
     }
@@ -127,8 +119,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Ok(None);
         }
         let cookie = random_token(&self.randomness);
-        let mut sid = random_token(&self.randomness).into_exposed();
-        sid.truncate(22);
+        let sid = self.draw_id();
         let browser_session = BrowserSession {
             id_hash: Sha256Hash::of(cookie.expose()),
             sid,
@@ -225,7 +216,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         metadata: ClientMetadata,
     ) -> Result<(), AccountError> {
         let old = self.own_application(user, client_id).await?;
-        let described = self.describe_client(client_id, None, user, name, metadata)?;
+        let described = self.describe_client(client_id, None, user, name, metadata).await?;
         let client = Client {
             secret_hash: old.secret_hash,
             registration_token_hash: old.registration_token_hash,
@@ -276,7 +267,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             None => None,
         };
         let hinted = |name: &str| hint.as_ref().and_then(|claims| claims.get(name)).and_then(Value::as_str);
-        let client_id = hinted("aud").or(params.value("client_id"));
+        // OpenID Connect RP-Initiated Logout 2: where both name a client, they must name the same.
+        let client_id = match (hinted("aud"), params.value("client_id")) {
+            (Some(hinted), Some(named)) if hinted != named => None,
+            (hinted, named) => hinted.or(named),
+        };
         let target = match client_id {
             Some(client_id) => self.post_logout_location(client_id, params).await?,
             None => None,
@@ -323,9 +318,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     ) -> Result<Option<serde_json::Map<String, Value>>, StoreError> {
         let Ok(jwt) = UnverifiedJwt::parse(id_token) else { return Ok(None) };
         let claims = self.key_ring().await?.verify(&jwt);
-        Ok(claims
-            .filter(|claims| claims.text("iss") == Some(&self.settings.issuer()))
-            .map(JwtClaims::into_map))
+        // The same keys sign access tokens, which have a `jti`, and userinfo answers, which do not expire.
+        let is_id_token = |claims: &JwtClaims| {
+            claims.text("iss") == Some(&self.settings.issuer())
+                && claims.text("jti").is_none()
+                && claims.instant("exp").is_some()
+        };
+        Ok(claims.filter(is_id_token).map(JwtClaims::into_map))
     }
 
     /// Forgets what has expired.

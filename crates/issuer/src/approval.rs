@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     Issuer,
-    account::PAGES_CLIENT_ID,
-    authorize::{AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode, is_recent},
+    account::{HOME, PAGES_CLIENT_ID},
+    authorize::{AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode, Unmet},
     client::{Client, ClientProfile},
     grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, GrantDetails},
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
     settings::{DemoUser, IssuerSettings},
 };
 
@@ -27,11 +27,21 @@ pub struct LoginSession {
     /// What is asked.
     pub request: AuthorizationRequest,
     /// What the application said; none before it did.
-    pub approval: Option<Approval>,
+    pub decision: Option<Decision>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends, decided or not.
     pub expires_at: Timestamp,
+}
+
+/// What the application says about a login session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The user may go on.
+    Approved(Approval),
+    /// The user may not; the client is told by the browser.
+    Denied(Denial),
 }
 
 /// What the application says about the user it let through.
@@ -53,7 +63,7 @@ pub struct Approval {
 }
 
 /// Why the application refuses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Denial {
     /// `access_denied`, or one of OpenID Connect's codes.
     pub code: OAuthErrorCode,
@@ -82,13 +92,13 @@ pub enum ApprovalError {
     /// The user is not acceptable.
     #[error("user must be 1 to 255 characters without control characters")]
     User,
-    /// The login is older than the client accepts.
-    #[error("the client asks for a login that is at most max_age seconds old; let the user log in again")]
-    TooOld,
+    /// The login is not one that the client accepts.
+    #[error(transparent)]
+    Unmet(#[from] Unmet),
     /// The error code is not one an application may answer with.
     #[error(
-        "error must be access_denied, login_required, interaction_required, account_selection_required or \
-             temporarily_unavailable"
+        "error must be access_denied, login_required, interaction_required, account_selection_required, \
+             unmet_authentication_requirements or temporarily_unavailable"
     )]
     Code,
     /// The text is too long.
@@ -160,7 +170,7 @@ impl LoginSession {
     }
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Reads a login session, for the application that has to decide it.
     ///
     /// # Errors
@@ -184,34 +194,43 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(ApprovalError::User);
         }
         let session = self.open_login_session(id).await?;
-        if session.approval.is_some() {
+        if session.decision.is_some() {
             return Err(ApprovalError::Decided);
         }
-        if !is_recent(&approval, session.request.max_age, self.now()) {
-            return Err(ApprovalError::TooOld);
+        let client = self.client_of(&session).await?.ok_or(ApprovalError::Unknown)?;
+        if let Some(unmet) = self.unmet(&client, &session.request, &approval).await? {
+            return Err(unmet.into());
         }
+        if session.request.prompt.contains(&Prompt::Login)
+            && approval.auth_time.as_secs() < session.created_at.as_secs()
+        {
+            return Err(Unmet::NotAgain.into());
+        }
+        self.decide(&session, Decision::Approved(approval)).await
+    }
+
+    /// Records the application's decision and gives the address at which the browser meets it.
+    async fn decide(&self, session: &LoginSession, decision: Decision) -> Result<String, ApprovalError> {
         let consent_id = random_token(&self.randomness);
         let consent_hash = Sha256Hash::of(consent_id.expose());
-        if !self.store.decide_login_session(&session.id_hash, &approval, &consent_hash).await? {
+        if !self.store.decide_login_session(&session.id_hash, &decision, &consent_hash).await? {
             return Err(ApprovalError::Decided);
         }
         Ok(self.settings.endpoint(&format!("/auth/consent/{}", consent_id.expose())))
     }
 
-    /// Denies a login session, once, and gives the answer that brings the user back to the client.
+    /// Denies a login session, once, and gives the address that brings the user back to the client. Where the answer
+    /// needs a page, that page is ours.
     ///
     /// # Errors
     /// Unknown, expired, decided before, or not acceptable.
-    pub async fn deny(
-        &self,
-        id: &Secret<String>,
-        denial: &Denial,
-    ) -> Result<AuthorizationResponse, ApprovalError> {
+    pub async fn deny(&self, id: &Secret<String>, denial: Denial) -> Result<String, ApprovalError> {
         let allowed = [
             OAuthErrorCode::AccessDenied,
             OAuthErrorCode::LoginRequired,
             OAuthErrorCode::InteractionRequired,
             OAuthErrorCode::AccountSelectionRequired,
+            OAuthErrorCode::UnmetAuthenticationRequirements,
             OAuthErrorCode::TemporarilyUnavailable,
         ];
         if !allowed.contains(&denial.code) {
@@ -222,15 +241,34 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         }
         let session = self.open_login_session(id).await?;
         let client = self.client_of(&session).await?.ok_or(ApprovalError::Unknown)?;
-        if session.approval.is_some() || !self.store.end_login_session(&session.id_hash, self.now()).await? {
+        if session.decision.is_some() {
             return Err(ApprovalError::Decided);
         }
-        let text = denial.description.as_deref().unwrap_or("the application did not let the user through");
-        Ok(self.refuse(&client, &session.request, denial.code, text))
+        if !session.request.response_mode.redirects() {
+            return self.decide(&session, Decision::Denied(denial)).await;
+        }
+        if !self.store.end_login_session(&session.id_hash, self.now()).await? {
+            return Err(ApprovalError::Decided);
+        }
+        if client.client_id == PAGES_CLIENT_ID {
+            // The page that was asked for would only ask who the user is once more.
+            return Ok(self.settings.endpoint(HOME));
+        }
+        Ok(self.denied(&client, &session.request, &denial).location())
     }
 
-    /// What the browser that follows an approval gets: the consent page, or the answer where the user consented to
-    /// all of it before.
+    fn denied(
+        &self,
+        client: &Client,
+        request: &AuthorizationRequest,
+        denial: &Denial,
+    ) -> AuthorizationResponse {
+        let text = denial.description.as_deref().unwrap_or("the application did not let the user through");
+        self.refuse(client, request, denial.code, text)
+    }
+
+    /// What the browser that follows a decision gets: the consent page, or the answer where the user consented to all
+    /// of it before, or where the application denied.
     ///
     /// # Errors
     /// Unknown, answered, expired, or another browser.
@@ -239,7 +277,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         consent_id: &Secret<String>,
         cookies: &[Secret<String>],
     ) -> Result<(Prompted, Option<Secret<String>>), ConsentError> {
-        let (session, client, approval) = self.open_consent(consent_id, cookies).await?;
+        let (session, client, decision) = self.open_consent(consent_id, cookies).await?;
+        let approval = match decision {
+            Decision::Approved(approval) => approval,
+            Decision::Denied(denial) => {
+                self.end(&session).await?;
+                return Ok((Err(self.denied(&client, &session.request, &denial)), None));
+            }
+        };
         if client.client_id == PAGES_CLIENT_ID {
             let redirect_uri = session.request.redirect_uri.clone();
             let browser = self.conclude_page_login(&session, approval).await?.ok_or(ConsentError::Unknown)?;
@@ -269,7 +314,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         csrf_shown: &str,
         decision: ConsentDecision,
     ) -> Result<(AuthorizationResponse, Option<Secret<String>>), ConsentError> {
-        let (session, client, approval) = self.open_consent(consent_id, cookies).await?;
+        let (session, client, said) = self.open_consent(consent_id, cookies).await?;
+        let Decision::Approved(approval) = said else { return Err(ConsentError::Unknown) };
         check_csrf_token(csrf_shown, &csrf_token(consent_id, session.cookie_of(cookies)?))?;
         match decision {
             ConsentDecision::Allow => {
@@ -278,13 +324,17 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                 concluded.ok_or(ConsentError::Unknown)
             }
             ConsentDecision::Deny => {
-                if !self.store.end_login_session(&session.id_hash, self.now()).await? {
-                    return Err(ConsentError::Unknown);
-                }
+                self.end(&session).await?;
                 let code = OAuthErrorCode::AccessDenied;
                 Ok((self.refuse(&client, &session.request, code, "the user said no"), None))
             }
         }
+    }
+
+    /// Ends a login session without a grant.
+    async fn end(&self, session: &LoginSession) -> Result<(), ConsentError> {
+        let ended = self.store.end_login_session(&session.id_hash, self.now()).await?;
+        if ended { Ok(()) } else { Err(ConsentError::Unknown) }
     }
 
     /// What the demo's own login page shows.
@@ -300,14 +350,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(ConsentError::Unknown);
         }
         let session = self.store.login_session(&Sha256Hash::of(id.expose()), self.now()).await?;
-        let session = session.filter(|session| session.approval.is_none()).ok_or(ConsentError::Unknown)?;
+        let session = session.filter(|session| session.decision.is_none()).ok_or(ConsentError::Unknown)?;
         let csrf_token = csrf_token(id, session.cookie_of(cookies)?);
         let client = self.client_of(&session).await?.ok_or(ConsentError::Unknown)?;
         Ok(LoginPrompt { client, request: session.request, csrf_token })
     }
 
     /// Takes the answer to the demo's login page: who the user says they are, or nobody; gives the address that the
-    /// browser goes to next, or the answer for the client.
+    /// browser goes to next. Who is not the one that the client insists on is denied.
     ///
     /// # Errors
     /// As [`Self::prompt_for_login`], or a form that is not ours.
@@ -317,15 +367,18 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         cookies: &[Secret<String>],
         csrf_shown: &str,
         user: Option<&DemoUser>,
-    ) -> Result<Result<String, AuthorizationResponse>, ConsentError> {
+    ) -> Result<String, ConsentError> {
         let prompt = self.prompt_for_login(id, cookies).await?;
         check_csrf_token(csrf_shown, &prompt.csrf_token)?;
+        let deny = |code, text: String| self.deny(id, Denial { code, description: Some(text) });
         let decided = if let Some(DemoUser { user, claims, .. }) = user.cloned() {
             let approval = Approval { user, claims, auth_time: self.now(), acr: None, amr: Vec::new() };
-            self.approve(id, approval).await.map(Ok)
+            match self.approve(id, approval).await {
+                Err(ApprovalError::Unmet(unmet)) => deny(unmet.code(), unmet.to_string()).await,
+                decided => decided,
+            }
         } else {
-            let description = Some("the user did not log in".to_owned());
-            self.deny(id, &Denial { code: OAuthErrorCode::AccessDenied, description }).await.map(Err)
+            deny(OAuthErrorCode::AccessDenied, "the user did not log in".to_owned()).await
         };
         decided.map_err(|error| match error {
             ApprovalError::Store(error) => ConsentError::Store(error),
@@ -344,17 +397,12 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     ) -> Result<Option<(AuthorizationResponse, Option<Secret<String>>)>, StoreError> {
         let now = self.now();
         let code = random_token(&self.randomness);
-        let mut grant_id = random_token(&self.randomness).into_exposed();
-        grant_id.truncate(22);
+        let grant_id = self.draw_id();
         let browser_cookie = login_session.is_some().then(|| random_token(&self.randomness));
-        let new_sid = sid.unwrap_or_else(|| {
-            let mut sid = random_token(&self.randomness).into_exposed();
-            sid.truncate(22);
-            sid
-        });
+        let sid = sid.unwrap_or_else(|| self.draw_id());
         let browser_session = browser_cookie.as_ref().map(|cookie| BrowserSession {
             id_hash: Sha256Hash::of(cookie.expose()),
-            sid: new_sid.clone(),
+            sid: sid.clone(),
             approval: approval.clone(),
             expires_at: now + self.settings.browser_session_lifetime,
         });
@@ -391,7 +439,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                     amr: approval.amr,
                     resources: request.resources.clone(),
                     requested_claims: request.claims.clone(),
-                    sid: Some(new_sid),
+                    sid: Some(sid),
                 },
             },
             browser_session,
@@ -448,14 +496,14 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         &self,
         consent_id: &Secret<String>,
         cookies: &[Secret<String>],
-    ) -> Result<(LoginSession, Client, Approval), ConsentError> {
+    ) -> Result<(LoginSession, Client, Decision), ConsentError> {
         let consent_hash = Sha256Hash::of(consent_id.expose());
         let session = self.store.login_session_of_consent(&consent_hash, self.now()).await?;
         let session = session.ok_or(ConsentError::Unknown)?;
         session.cookie_of(cookies)?;
         let client = self.client_of(&session).await?.ok_or(ConsentError::Unknown)?;
-        let approval = session.approval.clone().ok_or(ConsentError::Unknown)?;
-        Ok((session, client, approval))
+        let decision = session.decision.clone().ok_or(ConsentError::Unknown)?;
+        Ok((session, client, decision))
     }
 }
 
@@ -478,11 +526,5 @@ impl ConsentPrompt {
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
         &self.request.scopes
-    }
-
-    /// Whether the answer leaves this server by a redirect.
-    #[must_use]
-    pub fn redirects(&self) -> bool {
-        matches!(self.request.response_mode, ResponseMode::Query | ResponseMode::Fragment)
     }
 }

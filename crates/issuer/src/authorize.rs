@@ -2,7 +2,7 @@
 //! the application has said who the user is; and the response that ends it.
 
 use handfast_protocol::{
-    Clock, CodeChallenge, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, Timestamp, random_token,
+    Clock, CodeChallenge, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, random_token,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,16 +12,15 @@ use crate::{
     Issuer,
     approval::{Approval, LoginSession},
     client::{Client, ClientProfile},
-    grant::BrowserSession,
     params::Params,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
     pushed_request,
     settings::IssuerSettings,
     token::TokenError,
 };
 
 /// A checked authorization request.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     /// The client that asks.
     pub client_id: String,
@@ -50,6 +49,10 @@ pub struct AuthorizationRequest {
     pub acr_values: Option<String>,
     /// The languages the user reads.
     pub ui_locales: Option<String>,
+    /// The subject that alone may answer: that of an `id_token_hint`, or the one that `claims` names (OpenID Connect
+    /// Core 3.1.2.1 and 5.5.1).
+    #[serde(default)]
+    pub subject: Option<String>,
     /// The `claims` parameter (OpenID Connect Core 5.5).
     #[serde(default)]
     pub claims: Option<Value>,
@@ -127,6 +130,33 @@ pub enum AuthorizeError {
     Store(StoreError),
 }
 
+/// What a client insists on and a login does not meet. The sentence is for the application and for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmet {
+    /// OpenID Connect Core 3.1.2.1, `max_age`.
+    #[error("the client asks for a login that is at most max_age seconds old; let the user log in again")]
+    MaxAge,
+    /// OpenID Connect Core 3.1.2.1, `prompt=login`.
+    #[error("the client asks for a new login; let the user log in again")]
+    NotAgain,
+    /// OpenID Connect Core 3.1.2.1, `id_token_hint`; 5.5.1, `sub`.
+    #[error("the client asks for another user; let that one log in")]
+    Subject,
+    /// OpenID Connect Core 5.5.1.1, an essential `acr`.
+    #[error("the client insists on another acr, one of claims.id_token.acr; let the user log in that way")]
+    Acr,
+}
+
+impl Unmet {
+    /// What the client is told.
+    pub(crate) const fn code(self) -> OAuthErrorCode {
+        match self {
+            Self::MaxAge | Self::NotAgain | Self::Subject => OAuthErrorCode::LoginRequired,
+            Self::Acr => OAuthErrorCode::UnmetAuthenticationRequirements,
+        }
+    }
+}
+
 /// What the page says that is shown instead of a redirect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizePageError {
@@ -173,6 +203,12 @@ impl ResponseMode {
             Self::FormPost => "form_post",
             Self::WebMessage => "web_message",
         }
+    }
+
+    /// Whether the answer stands in an address; the other modes need a page of ours.
+    #[must_use]
+    pub const fn redirects(self) -> bool {
+        matches!(self, Self::Query | Self::Fragment)
     }
 }
 
@@ -228,8 +264,7 @@ impl AuthorizationResponse {
     /// The origin of the redirect URI, which alone may read a response sent as a message.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
-        Some(Url::parse(&self.redirect_uri).ok()?.origin().ascii_serialization())
-            .filter(|origin| origin != "null")
+        web_origin(&self.redirect_uri)
     }
 }
 
@@ -238,6 +273,15 @@ impl AuthorizationRequest {
     #[must_use]
     pub fn is_openid(&self) -> bool {
         self.scopes.contains("openid")
+    }
+
+    /// The values of `acr` of which the client insists on one (OpenID Connect Core 5.5.1.1).
+    fn essential_acrs(&self) -> Vec<&str> {
+        let asked = self.claims.as_ref().and_then(|claims| claims.pointer("/id_token/acr"));
+        let asked = asked.filter(|asked| asked.get("essential") == Some(&Value::Bool(true)));
+        let values = asked.and_then(|asked| asked.get("values")).and_then(Value::as_array);
+        let value = asked.and_then(|asked| asked.get("value"));
+        values.into_iter().flatten().chain(value).filter_map(Value::as_str).collect()
     }
 
     /// A response to this request.
@@ -260,6 +304,11 @@ impl AuthorizationRequest {
     }
 }
 
+/// Scheme, host and port of a web page; none for a private scheme.
+fn web_origin(uri: &str) -> Option<String> {
+    Some(Url::parse(uri).ok()?.origin().ascii_serialization()).filter(|origin| origin != "null")
+}
+
 fn respond(
     settings: &IssuerSettings,
     redirect_uri: &str,
@@ -277,7 +326,7 @@ fn error_params(code: OAuthErrorCode, description: &str) -> [(&'static str, Stri
     [("error", code.as_str().to_owned()), ("error_description", description.to_owned())]
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Checks an authorization request and keeps it as a login session; where it asks for `prompt=none`, answers it
     /// from the browser's session.
     ///
@@ -290,11 +339,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     ) -> Result<Authorized, AuthorizeError> {
         let (client, request) = self.check_authorization_request(params).await?;
         if request.prompt.contains(&Prompt::None) {
-            let hint = params.value("id_token_hint");
-            return self
-                .answer_silently(&client, request, browser_session, hint)
-                .await
-                .map(Authorized::Answer);
+            return self.answer_silently(&client, request, browser_session).await.map(Authorized::Answer);
         }
         let (id, cookie) = self.begin_login(request).await?;
         Ok(Authorized::Login { id, cookie })
@@ -311,7 +356,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             id_hash: Sha256Hash::of(id.expose()),
             cookie_hash: Sha256Hash::of(cookie.expose()),
             request,
-            approval: None,
+            decision: None,
             created_at: now,
             expires_at: now + IssuerSettings::LOGIN_SESSION_LIFETIME,
         };
@@ -330,7 +375,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let pushed = params.value("request_uri").filter(|uri| uri.starts_with(pushed_request::PREFIX));
         let request = match pushed {
             Some(request_uri) => self.take_pushed_request(request_uri, client_id).await?,
-            None => self.check_request(&client, params)?,
+            None => self.check_request(&client, params).await?,
         };
         if pushed.is_none() && client.metadata.require_pushed_authorization_requests {
             let text = "this client must push its authorization requests";
@@ -341,12 +386,51 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     }
 
     /// Checks a request of `client`.
-    pub(crate) fn check_request(
+    pub(crate) async fn check_request(
         &self,
         client: &Client,
         params: &Params,
     ) -> Result<AuthorizationRequest, AuthorizeError> {
-        parse_request(&self.settings, client, params)
+        let mut request = parse_request(&self.settings, client, params)?;
+        let invalid = |text| {
+            AuthorizeError::Redirect(request.refuse(&self.settings, OAuthErrorCode::InvalidRequest, text))
+        };
+        let hinted = match params.value("id_token_hint") {
+            Some(hint) => {
+                let claims = self.read_id_token(hint).await?;
+                let claims =
+                    claims.ok_or_else(|| invalid("id_token_hint is not an ID token of this issuer"))?;
+                claims.get("sub").cloned()
+            }
+            None => None,
+        };
+        let named = request.claims.as_ref().and_then(|claims| claims.pointer("/id_token/sub/value")).cloned();
+        if hinted.is_some() && named.is_some() && hinted != named {
+            return Err(invalid("id_token_hint and claims.id_token.sub name two users"));
+        }
+        request.subject = hinted.or(named).and_then(|subject| subject.as_str().map(str::to_owned));
+        Ok(request)
+    }
+
+    /// What the request insists on and a login does not meet.
+    pub(crate) async fn unmet(
+        &self,
+        client: &Client,
+        request: &AuthorizationRequest,
+        approval: &Approval,
+    ) -> Result<Option<Unmet>, StoreError> {
+        let age = self.now().since(approval.auth_time).as_secs();
+        if request.max_age.is_some_and(|max_age| age > max_age) {
+            return Ok(Some(Unmet::MaxAge));
+        }
+        if let Some(subject) = &request.subject
+            && *subject != self.subject(client, &approval.user).await?
+        {
+            return Ok(Some(Unmet::Subject));
+        }
+        let acrs = request.essential_acrs();
+        let met = acrs.is_empty() || approval.acr.as_deref().is_some_and(|acr| acrs.contains(&acr));
+        Ok((!met).then_some(Unmet::Acr))
     }
 
     /// OpenID Connect Core 3.1.2.1, `prompt=none`: the session and the consent must both be there.
@@ -355,30 +439,17 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         client: &Client,
         request: AuthorizationRequest,
         browser_session: Option<&Secret<String>>,
-        id_token_hint: Option<&str>,
     ) -> Result<AuthorizationResponse, AuthorizeError> {
         let refuse = |code, text: &str| AuthorizeError::Redirect(request.refuse(&self.settings, code, text));
-        let now = self.now();
         let session = match browser_session {
-            Some(cookie) => self.store.browser_session(&Sha256Hash::of(cookie.expose()), now).await?,
+            Some(cookie) => self.store.browser_session(&Sha256Hash::of(cookie.expose()), self.now()).await?,
             None => None,
         };
-        // OpenID Connect Core 3.1.2.1: the hint names the user who must be the one logged in.
-        let expected = match id_token_hint {
-            Some(hint) => Some(self.read_id_token(hint).await?),
-            None => None,
-        };
-        let session = match (session, expected) {
-            (Some(session), Some(hint)) => {
-                let subject = self.subject(client, &session.approval.user).await?;
-                hint.is_some_and(|claims| claims.get("sub") == Some(&Value::from(subject))).then_some(session)
-            }
-            (session, _) => session,
-        };
-        let fresh = |session: &BrowserSession| is_recent(&session.approval, request.max_age, now);
-        let Some(session) = session.filter(fresh) else {
-            return Err(refuse(OAuthErrorCode::LoginRequired, "the user has to log in first"));
-        };
+        let session =
+            session.ok_or_else(|| refuse(OAuthErrorCode::LoginRequired, "the user has to log in first"))?;
+        if let Some(unmet) = self.unmet(client, &request, &session.approval).await? {
+            return Err(refuse(unmet.code(), &unmet.to_string()));
+        }
         if !self.is_consent_remembered(client, &request, &session.approval.user).await? {
             return Err(refuse(OAuthErrorCode::ConsentRequired, "the user has not consented to this yet"));
         }
@@ -387,11 +458,6 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             || refuse(OAuthErrorCode::InteractionRequired, "the request cannot be answered without a page");
         concluded.map(|(response, _)| response).ok_or_else(refused)
     }
-}
-
-/// Whether the login is recent enough for `max_age`.
-pub(crate) fn is_recent(approval: &Approval, max_age: Option<u64>, now: Timestamp) -> bool {
-    max_age.is_none_or(|max_age| now.since(approval.auth_time).as_secs() <= max_age)
 }
 
 /// The longest value of a parameter that is kept, in bytes.
@@ -405,10 +471,11 @@ fn parse_request(
     let (redirect_uri, redirect_uri_given) =
         parse_redirect_uri(client, params).map_err(AuthorizeError::Page)?;
     let state = params.value("state").filter(|state| state.len() <= MAX_VALUE_LEN);
-    // Until the response mode is known to be one, errors travel in the query.
-    let mode = params.value("response_mode");
-    let known_mode = ResponseMode::ALL.into_iter().find(|known| mode == Some(known.as_str()));
-    let response_mode = known_mode.unwrap_or_default();
+    let asked_mode = params.value("response_mode");
+    let known_mode = ResponseMode::ALL.into_iter().find(|known| asked_mode == Some(known.as_str()));
+    let usable_mode = known_mode.filter(|mode| mode.redirects() || web_origin(&redirect_uri).is_some());
+    // Where the mode is none that can be used, the error travels in the query.
+    let response_mode = usable_mode.unwrap_or_default();
     let refuse = |code: OAuthErrorCode, description: String| {
         let params = error_params(code, &description);
         AuthorizeError::Redirect(respond(settings, &redirect_uri, response_mode, state, params))
@@ -421,8 +488,10 @@ fn parse_request(
     if params.pairs().any(|(_, value)| value.len() > MAX_VALUE_LEN) {
         return Err(invalid("a parameter is longer than 4096 bytes"));
     }
-    if mode.is_some() && known_mode.is_none() {
-        return Err(invalid("response_mode must be query, fragment, form_post or web_message"));
+    if asked_mode.is_some() && usable_mode.is_none() {
+        return Err(invalid(
+            "response_mode must be query or fragment or, where redirect_uri is a web page, form_post or web_message",
+        ));
     }
     if params.value("request").is_some() {
         return Err(refuse(
@@ -459,10 +528,7 @@ fn parse_request(
     if code_challenge.is_none() && !may_omit_challenge {
         return Err(invalid("code_challenge is missing; send one with code_challenge_method=S256"));
     }
-    let prompt = params.value("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty());
-    let prompt = prompt.map(Prompt::parse).collect::<Option<Vec<_>>>();
-    let prompt = prompt.filter(|words| words.len() < 2 || !words.contains(&Prompt::None));
-    let prompt = prompt.ok_or_else(|| {
+    let prompt = parse_prompt(params).ok_or_else(|| {
         invalid("prompt must be none alone, or login, consent and select_account as needed")
     })?;
     let max_age = params.value("max_age").map(str::parse).transpose();
@@ -498,6 +564,7 @@ fn parse_request(
         login_hint: owned("login_hint"),
         acr_values: owned("acr_values"),
         ui_locales: owned("ui_locales"),
+        subject: None,
         claims,
         resources,
         dpop_jkt,
@@ -538,6 +605,13 @@ pub(crate) fn parse_scopes(
         |scope: &&str| settings.known_scopes().any(|known| known == *scope) && client.may_ask_for(scope);
     let scopes = asked.iter().filter(known).collect::<Scopes>();
     (!scopes.is_empty()).then_some(scopes)
+}
+
+/// OpenID Connect Core 3.1.2.1; `None` if the words make no sense, alone or together.
+fn parse_prompt(params: &Params) -> Option<Vec<Prompt>> {
+    let words = params.value("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty());
+    let words = words.map(Prompt::parse).collect::<Option<Vec<_>>>()?;
+    (words.len() < 2 || !words.contains(&Prompt::None)).then_some(words)
 }
 
 fn parse_code_challenge(params: &Params) -> Result<Option<CodeChallenge>, &'static str> {

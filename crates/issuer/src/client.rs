@@ -10,7 +10,7 @@ use url::{Host, Url};
 use crate::{
     Issuer,
     client_authentication::ClientAuthenticationMethod,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
 };
 
 /// A registered client.
@@ -68,6 +68,13 @@ pub struct ClientMetadata {
     /// Its public keys, for `private_key_jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// Where it publishes them instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<Url>,
+    /// The list of redirect URIs of all clients that know a user by the same pairwise name (OpenID Connect
+    /// Registration 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<Url>,
     /// Whether it must push its authorization requests (RFC 9126 6).
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
@@ -126,6 +133,8 @@ impl Default for ClientMetadata {
             grant_types: default_grant_types(),
             post_logout_redirect_uris: Vec::new(),
             jwks: None,
+            jwks_uri: None,
+            sector_identifier_uri: None,
             require_pushed_authorization_requests: false,
             dpop_bound_access_tokens: false,
             default_max_age: None,
@@ -198,6 +207,9 @@ pub enum NewClientError {
     /// Members of the metadata do not go together.
     #[error("{0}")]
     Metadata(&'static str),
+    /// The list of the sector's redirect URIs cannot be had or lacks one.
+    #[error("sector_identifier_uri: {0}")]
+    Sector(String),
     /// The client id has characters that cannot stand in one.
     #[error("client_id must be 1 to 128 letters, digits, dots, underscores, tildes or hyphens")]
     ClientId,
@@ -220,6 +232,13 @@ impl Client {
     #[must_use]
     pub fn allows_redirect_to(&self, uri: &str) -> bool {
         self.metadata.redirect_uris.iter().any(|registered| registered.matches(uri))
+    }
+
+    /// The host by which its users' pairwise names are told from those of other clients (OpenID Connect Core 8.1).
+    pub(crate) fn sector(&self) -> String {
+        let declared = self.metadata.sector_identifier_uri.as_ref().and_then(Url::host_str);
+        let own = || self.metadata.redirect_uris.first().and_then(RedirectUri::host);
+        declared.map(str::to_owned).or_else(own).unwrap_or_default()
     }
 
     /// Whether it may ask for `scope`.
@@ -308,7 +327,7 @@ impl From<RedirectUri> for String {
     }
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Registers a client under a random `client_id` and gives its secret, which is shown this once; a client that
     /// authenticates by `none` gets no secret.
     ///
@@ -320,27 +339,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         name: &str,
         metadata: ClientMetadata,
     ) -> Result<(Client, NewClientSecret), NewClientError> {
-        let mut client_id = random_token(&self.randomness).into_exposed();
-        client_id.truncate(22);
+        let client_id = self.draw_id();
         let secret = metadata.token_endpoint_auth_method.has_secret().then(|| random_token(&self.randomness));
-        let client = self.register_as(&client_id, secret.as_ref(), owner, name, metadata).await?;
-        Ok((client, secret))
-    }
-
-    /// Registers a client whose id and secret are chosen by the caller.
-    ///
-    /// # Errors
-    /// As [`Self::register`].
-    pub async fn register_as(
-        &self,
-        client_id: &str,
-        secret: Option<&Secret<String>>,
-        owner: &str,
-        name: &str,
-        metadata: ClientMetadata,
-    ) -> Result<Client, NewClientError> {
-        let client = self.describe_client(client_id, secret, owner, name, metadata)?;
-        if self.store.put_client(&client).await? { Ok(client) } else { Err(NewClientError::Duplicate) }
+        let client = self.describe_client(&client_id, secret.as_ref(), owner, name, metadata).await?;
+        let kept = self.store.put_client(&client).await?;
+        if kept { Ok((client, secret)) } else { Err(NewClientError::Duplicate) }
     }
 
     /// Registers a client whose id and secret are chosen by the caller, or puts it in the place of the one with this
@@ -356,12 +359,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         name: &str,
         metadata: ClientMetadata,
     ) -> Result<Client, NewClientError> {
-        let client = self.describe_client(client_id, secret, owner, name, metadata)?;
+        let client = self.describe_client(client_id, secret, owner, name, metadata).await?;
         let kept = self.store.put_client(&client).await? || self.store.replace_client(&client).await?;
         if kept { Ok(client) } else { Err(NewClientError::Duplicate) }
     }
 
-    pub(crate) fn describe_client(
+    /// The client as it is to be kept, once everything about it has been checked.
+    pub(crate) async fn describe_client(
         &self,
         client_id: &str,
         secret: Option<&Secret<String>>,
@@ -377,6 +381,9 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(NewClientError::Name);
         }
         check_metadata(&metadata)?;
+        if let Some(url) = &metadata.sector_identifier_uri {
+            self.check_sector(url, &metadata.redirect_uris).await?;
+        }
         Ok(Client {
             client_id: client_id.to_owned(),
             owner: owner.to_owned(),
@@ -386,6 +393,19 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             created_at: self.now(),
             metadata,
         })
+    }
+
+    /// OpenID Connect Core 8.1, Registration 5: the list at the sector's address names every redirect URI, so that
+    /// nobody joins a sector that does not know them.
+    async fn check_sector(&self, url: &Url, redirect_uris: &[RedirectUri]) -> Result<(), NewClientError> {
+        let list = self.documents.fetch(url).await;
+        let list = list.map_err(|error| NewClientError::Sector(error.to_string()))?;
+        let list: Vec<String> = serde_json::from_slice(&list)
+            .map_err(|_| NewClientError::Sector("it does not answer a JSON array of addresses".to_owned()))?;
+        match redirect_uris.iter().find(|uri| !list.contains(&uri.0)) {
+            None => Ok(()),
+            Some(uri) => Err(NewClientError::Sector(format!("it does not name {}", uri.0))),
+        }
     }
 
     /// The client with this id.
@@ -407,17 +427,32 @@ fn check_metadata(metadata: &ClientMetadata) -> Result<(), NewClientError> {
     if public && may(GrantType::ClientCredentials) {
         return Err(NewClientError::Metadata("client_credentials needs a client that authenticates"));
     }
+    for url in [&metadata.jwks_uri, &metadata.sector_identifier_uri].into_iter().flatten() {
+        // Over anything else somebody on the way could put keys or clients of their own there.
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(url)) {
+            return Err(NewClientError::Metadata(
+                "jwks_uri and sector_identifier_uri must be https addresses",
+            ));
+        }
+    }
+    if metadata.jwks.is_some() && metadata.jwks_uri.is_some() {
+        return Err(NewClientError::Metadata("jwks and jwks_uri exclude each other; leave one out"));
+    }
     let signs = metadata.token_endpoint_auth_method == ClientAuthenticationMethod::PrivateKeyJwt;
     let has_key = || metadata.jwks.as_ref().and_then(JwkSet::parse).is_some_and(|keys| !keys.is_empty());
-    if signs && !has_key() {
-        let text = "private_key_jwt needs jwks with a public key for RS256, ES256 or EdDSA";
+    if signs && metadata.jwks_uri.is_none() && !has_key() {
+        let text = "private_key_jwt needs jwks_uri, or jwks with a public key for RS256, ES256 or EdDSA";
         return Err(NewClientError::Metadata(text));
     }
     // OpenID Connect Core 8.1: without a sector identifier the name is computed from the one host.
     let mut hosts = metadata.redirect_uris.iter().map(RedirectUri::host).collect::<Vec<_>>();
     hosts.dedup();
-    if metadata.subject_type == SubjectType::Pairwise && hosts.len() != 1 {
-        return Err(NewClientError::Metadata("pairwise subjects need redirect URIs of one host"));
+    if metadata.subject_type == SubjectType::Pairwise
+        && metadata.sector_identifier_uri.is_none()
+        && hosts.len() != 1
+    {
+        let text = "pairwise subjects need redirect URIs of one host, or a sector_identifier_uri";
+        return Err(NewClientError::Metadata(text));
     }
     Ok(())
 }

@@ -4,12 +4,17 @@ use core::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use handfast_protocol::{
-    Clock, DpopError, DpopProof, DpopRequest, JwkSet, OAuthErrorCode, Randomness, Secret, Sha256Hash,
-    UnverifiedJwt,
+    Clock, DpopError, DpopProof, DpopRequest, OAuthErrorCode, Randomness, Secret, Sha256Hash, UnverifiedJwt,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Issuer, client::Client, params::Params, ports::Store, token::TokenError};
+use crate::{
+    Issuer,
+    client::Client,
+    params::Params,
+    ports::{Documents, Store, StoreError},
+    token::TokenError,
+};
 
 /// The method a client is registered with (RFC 7591 2, `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +49,26 @@ pub struct ShownProof {
     pub method: String,
     /// The request's path on this server.
     pub path: String,
+}
+
+/// Why a DPoP proof does not help.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProofError {
+    /// It is refused (RFC 9449 4.3 and 11.1).
+    #[error(transparent)]
+    Refused(#[from] DpopError),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ProofError> for TokenError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Refused(error) => Self::new(OAuthErrorCode::InvalidDpopProof, error.to_string()),
+            ProofError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 enum Shown<'a> {
@@ -82,7 +107,7 @@ impl ClientAuthenticationMethod {
     }
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Finds out which client sent a request, and that it is that client (RFC 6749 2.3.1). Secrets are compared by
     /// their hashes, in constant time.
     pub(crate) async fn authenticate(
@@ -136,7 +161,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                 if client.metadata.token_endpoint_auth_method
                     == ClientAuthenticationMethod::PrivateKeyJwt =>
             {
-                self.check_assertion(&client, assertion, &credentials.proof.path)?;
+                self.check_assertion(&client, assertion, &credentials.proof.path).await?;
                 Ok(client)
             }
             (_, Shown::Nothing | Shown::Assertion(_)) => Err(invalid_client()),
@@ -144,14 +169,13 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     }
 
     /// RFC 7523 3, OpenID Connect Core 9: signed by the client, for us, for a short time, once.
-    fn check_assertion(&self, client: &Client, assertion: &str, path: &str) -> Result<(), TokenError> {
+    async fn check_assertion(&self, client: &Client, assertion: &str, path: &str) -> Result<(), TokenError> {
         let refuse = |text: &str| {
             TokenError::new(OAuthErrorCode::InvalidClient, format!("client_assertion is refused: {text}"))
         };
         let jwt = UnverifiedJwt::parse(assertion).map_err(|error| refuse(&error.to_string()))?;
-        let keys = client.metadata.jwks.as_ref().and_then(JwkSet::parse).unwrap_or_default();
-        let key = keys.find(&jwt).ok_or_else(|| refuse("it names no registered key of the client"))?;
-        let claims = jwt.verify(key).map_err(|error| refuse(&error.to_string()))?;
+        let key = self.client_key(client, &jwt).await.map_err(|problem| refuse(&problem))?;
+        let claims = jwt.verify(&key).map_err(|error| refuse(&error.to_string()))?;
         if claims.text("iss") != Some(&client.client_id) || claims.text("sub") != Some(&client.client_id) {
             return Err(refuse("iss and sub must be the client_id"));
         }
@@ -171,35 +195,38 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         }
         let jti = claims.text("jti").filter(|jti| (1..=512).contains(&jti.len()));
         let jti = jti.ok_or_else(|| refuse("it has no jti of 1 to 512 bytes"))?;
-        if !self.assertions.is_first_use(&format!("{} {jti}", client.client_id), now) {
-            return Err(refuse("it was used before"));
+        // A client id holds no space, so the three cannot be confused with those of a DPoP proof.
+        let id = Sha256Hash::of(format!("assertion {} {jti}", client.client_id));
+        if self.store.is_first_use(&id, expires_at + LEEWAY, now).await? {
+            Ok(())
+        } else {
+            Err(refuse("it was used before"))
         }
-        Ok(())
     }
 
     /// The thumbprint of the key that the sender of a request has proved to hold; none if it did not try
     /// (RFC 9449 4.3).
-    pub(crate) fn verify_proof(
+    pub(crate) async fn verify_proof(
         &self,
         shown: &ShownProof,
         access_token: Option<&str>,
-    ) -> Result<Option<String>, DpopError> {
+    ) -> Result<Option<String>, ProofError> {
         let header = match shown.headers.as_slice() {
             [] => return Ok(None),
             [header] => header,
-            _ => return Err(DpopError::Repeated),
+            _ => return Err(DpopError::Repeated.into()),
         };
         let now = self.now();
         let url = self.settings.endpoint(&shown.path);
         let request = DpopRequest { method: &shown.method, url: &url, access_token };
         let proof = DpopProof::verify(header, &request, now)?;
-        self.proofs.admit(&proof, now)?;
-        Ok(Some(proof.thumbprint().to_owned()))
+        if self.store.is_first_use(&Sha256Hash::of(proof.id()), proof.expires_at(), now).await? {
+            Ok(Some(proof.thumbprint().to_owned()))
+        } else {
+            Err(DpopError::Replayed.into())
+        }
     }
 }
-
-/// How long assertions are remembered: as long as the longest can be good.
-pub(crate) const ASSERTION_WINDOW: Duration = Duration::from_mins(62);
 
 /// The assertion and the client it speaks for, which is believed only once the signature has been verified.
 fn read_assertion(params: &Params) -> Result<Option<(String, String)>, TokenError> {

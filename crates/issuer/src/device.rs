@@ -11,11 +11,11 @@ use handfast_protocol::{
 
 use crate::{
     Issuer,
-    authorize::{AuthorizationRequest, Prompt, ResponseMode, parse_scopes},
+    authorize::{AuthorizationRequest, Prompt, parse_scopes},
     client::{Client, GrantType},
     client_authentication::Credentials,
     params::Params,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
     token::TokenError,
 };
 
@@ -34,6 +34,11 @@ pub struct DeviceAuthorization {
     pub expires_at: Timestamp,
     /// What became of it.
     pub state: DeviceState,
+}
+
+impl DeviceAuthorization {
+    /// How often its code may be typed (RFC 8628 5.1): who mistypes something needs it twice or three times.
+    pub const MOST_TIMES_TYPED: i64 = 5;
 }
 
 /// What became of a device's request.
@@ -99,7 +104,7 @@ impl DeviceAuthorizationResponse {
     pub const INTERVAL: Duration = Duration::from_secs(5);
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Answers a device authorization request.
     ///
     /// # Errors
@@ -173,20 +178,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             client_id: device.client_id,
             redirect_uri: self.device_redirect_uri(),
             redirect_uri_given: true,
-            response_mode: ResponseMode::Query,
             scopes: device.scopes,
             state: Some(answer_to.into_exposed()),
-            nonce: None,
-            code_challenge: None,
             // Nobody lets a device in by typing a code that somebody sent them (RFC 8628 5.4) without being asked.
             prompt: vec![Prompt::Consent],
-            max_age: None,
-            login_hint: None,
-            acr_values: None,
-            ui_locales: None,
-            claims: None,
-            resources: Vec::new(),
-            dpop_jkt: None,
+            ..AuthorizationRequest::default()
         };
         Ok(self.begin_login(request).await?)
     }

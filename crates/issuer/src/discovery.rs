@@ -4,11 +4,14 @@ use handfast_protocol::{Clock, Randomness, SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::{
-    Issuer, authorize::ResponseMode, client::GrantType, client_authentication::ClientAuthenticationMethod,
-    ports::Store,
+    Issuer,
+    authorize::ResponseMode,
+    client::GrantType,
+    client_authentication::ClientAuthenticationMethod,
+    ports::{Documents, Store},
 };
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// The metadata document, the same at every address where one may look for it.
     pub fn metadata(&self) -> Value {
         let settings = self.settings();

@@ -9,7 +9,7 @@ use crate::{
     client_authentication::Credentials,
     grant::Grant,
     params::Params,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
     token::TokenError,
 };
 
@@ -18,7 +18,7 @@ fn inactive() -> Value {
     json!({"active": false})
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Tells a client about a token of its own.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Issuer,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
 };
 
 /// A signing key as it is kept.
@@ -179,7 +179,7 @@ impl KeyRing {
     }
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Loads the signing keys; creates one of each algorithm where there is none, and replaces those past their age.
     pub(crate) async fn key_ring(&self) -> Result<Arc<KeyRing>, StoreError> {
         const REREAD_AFTER: core::time::Duration = core::time::Duration::from_mins(1);

@@ -8,6 +8,7 @@ mod approval;
 mod authorize;
 mod client;
 mod client_authentication;
+mod client_keys;
 mod device;
 mod discovery;
 mod grant;
@@ -23,11 +24,12 @@ mod userinfo;
 
 pub use account::{AccountError, AuthorizedApplication, Logout, SignedIn};
 pub use approval::{
-    Approval, ApprovalError, ConsentDecision, ConsentError, ConsentPrompt, Denial, LoginPrompt, LoginSession,
-    LoginSessionView,
+    Approval, ApprovalError, ConsentDecision, ConsentError, ConsentPrompt, Decision, Denial, LoginPrompt,
+    LoginSession, LoginSessionView,
 };
 pub use authorize::{
-    AuthorizationRequest, AuthorizationResponse, AuthorizeError, AuthorizePageError, Authorized, ResponseMode,
+    AuthorizationRequest, AuthorizationResponse, AuthorizeError, AuthorizePageError, Authorized,
+    ResponseMode, Unmet,
 };
 pub use client::{
     Client, ClientMetadata, ClientProfile, GrantType, NewClientError, NewClientSecret, RedirectUri,
@@ -39,7 +41,10 @@ pub use grant::{AuthorizationCode, BrowserSession, Conclusion, Consent, Grant, G
 pub use handfast_protocol::SigningAlgorithm;
 pub use keys::StoredKey;
 pub use params::Params;
-pub use ports::{ClientStore, DeviceStore, GrantStore, KeyStore, LoginSessionStore, Store, StoreError};
+pub use ports::{
+    ClientStore, DeviceStore, DocumentError, Documents, GrantStore, KeyStore, LoginSessionStore, ReplayStore,
+    Store, StoreError,
+};
 pub use pushed_request::PushedRequest;
 pub use registration::RegistrationError;
 pub use settings::{DemoUser, IssuerSettings, ScopeDescription};
@@ -48,27 +53,33 @@ pub use userinfo::{BearerError, ShownToken, Userinfo, VerifiedAccessToken};
 
 use std::sync::Arc;
 
-use handfast_protocol::{Clock, DpopReplayGuard, Keyring, Randomness, ReplayGuard, Timestamp};
+use handfast_protocol::{Clock, Keyring, Randomness, Timestamp, random_token};
 
 /// The authorization server: settings and keys around the ports it is given.
 #[derive(Debug)]
-pub struct Issuer<S, C, R> {
+pub struct Issuer<S, D, C, R> {
     settings: IssuerSettings,
     store: S,
+    documents: D,
     clock: C,
     randomness: R,
     keyring: Arc<Keyring>,
     keys: keys::KeyCache,
-    proofs: DpopReplayGuard,
-    assertions: ReplayGuard,
+    client_keys: client_keys::ClientKeys,
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Puts the parts together. Signing keys are loaded, or at the first start created, when they are first needed.
-    pub fn new(settings: IssuerSettings, store: S, clock: C, randomness: R, keyring: Arc<Keyring>) -> Self {
-        let assertions = ReplayGuard::new(100_000, client_authentication::ASSERTION_WINDOW);
-        let (keys, proofs) = (keys::KeyCache::default(), DpopReplayGuard::default());
-        Self { settings, store, clock, randomness, keyring, keys, proofs, assertions }
+    pub fn new(
+        settings: IssuerSettings,
+        store: S,
+        documents: D,
+        clock: C,
+        randomness: R,
+        keyring: Arc<Keyring>,
+    ) -> Self {
+        let (keys, client_keys) = Default::default();
+        Self { settings, store, documents, clock, randomness, keyring, keys, client_keys }
     }
 
     /// The settings in force.
@@ -78,5 +89,12 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// A name for a client, a grant or a session: 132 random bits as base64url.
+    fn draw_id(&self) -> String {
+        let mut id = random_token(&self.randomness).into_exposed();
+        id.truncate(22);
+        id
     }
 }

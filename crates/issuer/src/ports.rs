@@ -1,11 +1,13 @@
-//! What the issuer needs from outside: a place to keep things. Each method is one atomic change.
+//! What the issuer needs from outside: a place to keep things, where each method is one atomic change, and a way to what
+//! clients publish.
 
 use core::future::Future;
 
 use handfast_protocol::{Sealed, Sha256Hash, Timestamp};
+use url::Url;
 
 use crate::{
-    approval::{Approval, LoginSession},
+    approval::{Decision, LoginSession},
     authorize::AuthorizationRequest,
     client::Client,
     device::{DeviceAuthorization, Pace},
@@ -20,9 +22,20 @@ use crate::{
 pub struct StoreError(#[source] pub Box<dyn core::error::Error + Send + Sync>);
 
 /// Everything the issuer keeps.
-pub trait Store: KeyStore + ClientStore + LoginSessionStore + GrantStore + DeviceStore {}
+pub trait Store: KeyStore + ClientStore + LoginSessionStore + GrantStore + DeviceStore + ReplayStore {}
 
-impl<T: KeyStore + ClientStore + LoginSessionStore + GrantStore + DeviceStore> Store for T {}
+impl<T: KeyStore + ClientStore + LoginSessionStore + GrantStore + DeviceStore + ReplayStore> Store for T {}
+
+/// A document that a client's registration points to could not be fetched. The sentence names no secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DocumentError(pub String);
+
+/// Fetches what clients publish: no redirects, bounded in size and time, and from public addresses only.
+pub trait Documents: Send + Sync {
+    /// The body of a successful answer to `GET`.
+    fn fetch(&self, url: &Url) -> impl Future<Output = Result<Vec<u8>, DocumentError>> + Send;
+}
 
 /// Keeps signing keys, sealed.
 pub trait KeyStore: Send + Sync {
@@ -83,7 +96,7 @@ pub trait LoginSessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<LoginSession>, StoreError>> + Send;
 
-    /// The login session that was approved under this consent id, unless it has expired.
+    /// The login session that was decided under this consent id, unless it has ended or expired.
     fn login_session_of_consent(
         &self,
         consent_hash: &Sha256Hash,
@@ -94,7 +107,7 @@ pub trait LoginSessionStore: Send + Sync {
     fn decide_login_session(
         &self,
         id_hash: &Sha256Hash,
-        approval: &Approval,
+        decision: &Decision,
         consent_hash: &Sha256Hash,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
@@ -208,6 +221,17 @@ pub trait GrantStore: Send + Sync {
     ) -> impl Future<Output = Result<Option<BrowserSession>, StoreError>> + Send;
 }
 
+/// Remembers what must not come twice, for every server on the database.
+pub trait ReplayStore: Send + Sync {
+    /// Takes note of a proof until `expires_at`; `false` if it came before and would still be good at `now`.
+    fn is_first_use(
+        &self,
+        proof: &Sha256Hash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
 /// Keeps devices that wait for their users (RFC 8628).
 pub trait DeviceStore: Send + Sync {
     /// Keeps a device that waits; `false` if its user code is taken.
@@ -217,7 +241,7 @@ pub trait DeviceStore: Send + Sync {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Notes under which hash the user's answer will come, and gives the device; `None` if no device waits for this
-    /// code. Only the latest answer counts.
+    /// code, or if it was typed [`DeviceAuthorization::MOST_TIMES_TYPED`] times. Only the latest answer counts.
     fn claim_device(
         &self,
         user_code: &str,

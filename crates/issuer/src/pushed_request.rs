@@ -9,7 +9,7 @@ use crate::{
     authorize::{AuthorizationRequest, AuthorizeError, AuthorizePageError},
     client_authentication::Credentials,
     params::Params,
-    ports::Store,
+    ports::{Documents, Store},
     token::TokenError,
 };
 
@@ -30,7 +30,7 @@ pub struct PushedRequest {
     pub expires_at: Timestamp,
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Keeps a client's authorization request, and gives its `request_uri` and how long that lives.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         credentials: &Credentials,
     ) -> Result<(Secret<String>, Duration), TokenError> {
         let client = self.authenticate(credentials, params).await?;
-        let mut request = match self.check_request(&client, params) {
+        let mut request = match self.check_request(&client, params).await {
             Ok(request) => request,
             Err(AuthorizeError::Page(error)) => {
                 return Err(TokenError::new(OAuthErrorCode::InvalidRequest, error.to_string()));
@@ -50,11 +50,10 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             Err(AuthorizeError::Store(error)) => return Err(error.into()),
         };
         // RFC 9449 10.1: a proof beside the pushed request binds the code as `dpop_jkt` does.
-        let refuse = |text: String| TokenError::new(OAuthErrorCode::InvalidDpopProof, text);
-        let shown = self.verify_proof(&credentials.proof, None).map_err(|error| refuse(error.to_string()))?;
-        if let Some(thumbprint) = shown {
+        if let Some(thumbprint) = self.verify_proof(&credentials.proof, None).await? {
             if request.dpop_jkt.as_ref().is_some_and(|asked| *asked != thumbprint) {
-                return Err(refuse("dpop_jkt is another key than that of the DPoP proof".to_owned()));
+                let text = "dpop_jkt is another key than that of the DPoP proof";
+                return Err(TokenError::new(OAuthErrorCode::InvalidDpopProof, text));
             }
             request.dpop_jkt = Some(thumbprint);
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Issuer,
     client::{Client, ClientMetadata, NewClientError, RedirectUri},
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
 };
 
 /// Why a registration is refused.
@@ -42,7 +42,7 @@ impl From<NewClientError> for RegistrationError {
     }
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Registers a client from its metadata document, and answers the client information response (RFC 7591 3.2.1).
     /// Whether the caller may register at all is decided before.
     ///
@@ -50,11 +50,11 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     /// A member is not acceptable.
     pub async fn register_dynamically(&self, document: &Value) -> Result<Value, RegistrationError> {
         let (name, metadata) = read_document(document)?;
-        let mut client_id = random_token(&self.randomness).into_exposed();
-        client_id.truncate(22);
+        let client_id = self.draw_id();
         let secret = metadata.token_endpoint_auth_method.has_secret().then(|| random_token(&self.randomness));
         let registration_token = random_token(&self.randomness);
-        let mut client = self.describe_client(&client_id, secret.as_ref(), &client_id, &name, metadata)?;
+        let mut client =
+            self.describe_client(&client_id, secret.as_ref(), &client_id, &name, metadata).await?;
         client.registration_token_hash = Some(Sha256Hash::of(registration_token.expose()));
         if !self.store.put_client(&client).await? {
             return Err(NewClientError::Duplicate.into());
@@ -92,7 +92,8 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
         let (name, metadata) = read_document(document)?;
         let keeps_secret = metadata.token_endpoint_auth_method.has_secret();
         let new_secret = (keeps_secret && old.secret_hash.is_none()).then(|| random_token(&self.randomness));
-        let described = self.describe_client(client_id, new_secret.as_ref(), &old.owner, &name, metadata)?;
+        let described =
+            self.describe_client(client_id, new_secret.as_ref(), &old.owner, &name, metadata).await?;
         let client = Client {
             secret_hash: described.secret_hash.or(old.secret_hash.filter(|_| keeps_secret)),
             registration_token_hash: old.registration_token_hash,
@@ -170,10 +171,8 @@ fn invalid(description: &str) -> RegistrationError {
 /// Reads a metadata document (RFC 7591 2); members that we do not know are left out (RFC 7591 2).
 fn read_document(document: &Value) -> Result<(String, ClientMetadata), RegistrationError> {
     let Value::Object(document) = document else { return Err(invalid("the body must be a JSON object")) };
-    for name in ["jwks_uri", "sector_identifier_uri", "request_object_signing_alg"] {
-        if document.contains_key(name) {
-            return Err(invalid(&format!("{name} is not supported; leave it out")));
-        }
+    if document.contains_key("request_object_signing_alg") {
+        return Err(invalid("request_object_signing_alg is not supported; leave it out"));
     }
     let response_types: Vec<String> = member(document, "response_types")?.unwrap_or_default();
     if response_types.iter().any(|kind| kind != "code") {
@@ -195,6 +194,8 @@ fn read_document(document: &Value) -> Result<(String, ClientMetadata), Registrat
             .unwrap_or_else(|| ClientMetadata::default().grant_types),
         client_uri: member(document, "client_uri")?,
         jwks: member(document, "jwks")?,
+        jwks_uri: member(document, "jwks_uri")?,
+        sector_identifier_uri: member(document, "sector_identifier_uri")?,
         id_token_signed_response_alg: member(document, "id_token_signed_response_alg")?.unwrap_or_default(),
         userinfo_signed_response_alg: member(document, "userinfo_signed_response_alg")?,
         subject_type: member(document, "subject_type")?.unwrap_or_default(),

@@ -13,7 +13,7 @@ use crate::{
     grant::{AuthorizationCode, Grant, GrantDetails, RefreshToken},
     keys::KeyRing,
     params::Params,
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
     settings::IssuerSettings,
     userinfo::released_claims,
 };
@@ -65,7 +65,7 @@ fn invalid_request(description: &str) -> TokenError {
     TokenError::new(OAuthErrorCode::InvalidRequest, description)
 }
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// Answers a token request.
     ///
     /// # Errors
@@ -79,9 +79,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Err(invalid_request(&format!("the parameter {name:?} stands more than once")));
         }
         let client = self.authenticate(credentials, params).await?;
-        let bound_to = self
-            .verify_proof(&credentials.proof, None)
-            .map_err(|error| TokenError::new(OAuthErrorCode::InvalidDpopProof, error.to_string()))?;
+        let bound_to = self.verify_proof(&credentials.proof, None).await?;
         if bound_to.is_none() && client.metadata.dpop_bound_access_tokens {
             let text = "the client is registered for tokens bound to a key: send a DPoP proof";
             return Err(TokenError::new(OAuthErrorCode::InvalidDpopProof, text));
@@ -216,8 +214,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                 "the resource is not one of this issuer's",
             ));
         }
-        let mut id = random_token(&self.randomness).into_exposed();
-        id.truncate(22);
+        let id = self.draw_id();
         let grant = Grant {
             id,
             client_id: client.client_id.clone(),

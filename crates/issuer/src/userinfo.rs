@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Issuer,
-    client::{Client, RedirectUri, SubjectType},
-    client_authentication::ShownProof,
+    client::{Client, SubjectType},
+    client_authentication::{ProofError, ShownProof},
     grant::{Grant, GrantDetails},
-    ports::{Store, StoreError},
+    ports::{Documents, Store, StoreError},
 };
 
 /// An access token of ours that is accepted at this moment.
@@ -90,7 +90,7 @@ const CLAIMS_OF_SCOPES: [(&str, &[&str]); 4] = [
     ("phone", &["phone_number", "phone_number_verified"]),
 ];
 
-impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
+impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
     /// The claims for who shows `token`, which needs the scope `openid`.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     ) -> Result<Userinfo, BearerError> {
         let shown = shown.ok_or(BearerError::Missing)?;
         let token = self.verify_access_token(shown.token.expose()).await?.ok_or(BearerError::InvalidToken)?;
-        self.check_possession(shown, &token, proof)?;
+        self.check_possession(shown, &token, proof).await?;
         if !token.scopes.contains("openid") {
             return Err(BearerError::InsufficientScope("openid"));
         }
@@ -136,7 +136,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
             return Ok(user.to_owned());
         }
         let salt = self.pairwise_salt().await?;
-        let sector = client.metadata.redirect_uris.first().and_then(RedirectUri::host).unwrap_or_default();
+        let sector = client.sector();
         let salt = Sha256Hash::of(salt.expose());
         Ok(Sha256Hash::of(format!("{}\n{sector}\n{user}", salt.as_str())).as_str().to_owned())
     }
@@ -158,7 +158,7 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
     }
 
     /// RFC 9449 7.1 and 7.2: a bound token needs a proof of its key and is never taken as a bearer token.
-    fn check_possession(
+    async fn check_possession(
         &self,
         shown: &ShownToken,
         token: &VerifiedAccessToken,
@@ -174,11 +174,12 @@ impl<S: Store, C: Clock, R: Randomness> Issuer<S, C, R> {
                 "the access token is bound to a key; send it as `Authorization: DPoP ..` with a proof",
             );
         }
-        match self.verify_proof(proof, Some(shown.token.expose())) {
+        match self.verify_proof(proof, Some(shown.token.expose())).await {
             Ok(Some(key)) if key == bound_to => Ok(()),
             Ok(Some(_)) => refuse("the access token is bound to another key than that of the DPoP proof"),
             Ok(None) => refuse("the DPoP proof is missing"),
-            Err(error) => refuse(&error.to_string()),
+            Err(ProofError::Refused(error)) => refuse(&error.to_string()),
+            Err(ProofError::Store(error)) => Err(error.into()),
         }
     }
 

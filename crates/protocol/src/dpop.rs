@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use url::Url;
 
-use crate::{JwkError, JwtError, PublicJwk, ReplayGuard, Sha256Hash, Timestamp, UnverifiedJwt};
+use crate::{JwkError, JwtError, PublicJwk, Sha256Hash, Timestamp, UnverifiedJwt, replay::ReplayGuard};
 
 /// The request that a proof has to have been made for.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,7 @@ pub struct DpopRequest<'a> {
 pub struct DpopProof {
     thumbprint: String,
     id: String,
+    expires_at: Timestamp,
     nonce: Option<String>,
 }
 
@@ -87,7 +88,8 @@ impl DpopProof {
             return Err(DpopError::Url);
         }
         let made_at = claims.instant("iat").ok_or(DpopError::Age)?;
-        if made_at > now + Self::LEEWAY || now > made_at + Self::LIFETIME + Self::LEEWAY {
+        let expires_at = made_at + Self::LIFETIME + Self::LEEWAY;
+        if made_at > now + Self::LEEWAY || now > expires_at {
             return Err(DpopError::Age);
         }
         if let Some(token) = request.access_token {
@@ -99,13 +101,26 @@ impl DpopProof {
         // The thumbprint is of one length, so the two cannot be confused.
         let id = format!("{}{jti}", key.thumbprint());
         let nonce = claims.text("nonce").map(str::to_owned);
-        Ok(Self { thumbprint: key.thumbprint().to_owned(), id, nonce })
+        Ok(Self { thumbprint: key.thumbprint().to_owned(), id, expires_at, nonce })
     }
 
     /// The thumbprint of the key (RFC 7638), which `cnf.jkt` of a bound token repeats (RFC 9449 6.1).
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         &self.thumbprint
+    }
+
+    /// Names the proof among all proofs of all keys: who remembers it until [`Self::expires_at`] takes it once
+    /// (RFC 9449 11.1).
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The last instant at which it is good.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     /// The nonce it repeats, for a server that hands out nonces (RFC 9449 8).

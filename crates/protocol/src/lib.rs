@@ -42,8 +42,6 @@ pub use oauth_error::OAuthErrorCode;
 #[cfg(feature = "crypto")]
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use ports::{Clock, Randomness};
-#[cfg(feature = "jwt")]
-pub use replay::ReplayGuard;
 pub use scope::Scopes;
 #[cfg(feature = "crypto")]
 pub use seal::{KeyId, Keyring, KeyringError, OpenError, Place, Sealed};

@@ -6,8 +6,9 @@ macro_rules! oauth_error_codes {
         ///
         /// Another server may send any word; keep such a word as text beside `None`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub enum OAuthErrorCode {
-            $($(#[$doc])* $variant,)*
+            $($(#[$doc])* #[cfg_attr(feature = "serde", serde(rename = $code))] $variant,)*
         }
 
         impl OAuthErrorCode {
@@ -80,6 +81,8 @@ oauth_error_codes! {
     InteractionRequired = "interaction_required",
     /// OpenID Connect Core 3.1.2.6: the user has to choose an account, and `prompt=none` forbids it.
     AccountSelectionRequired = "account_selection_required",
+    /// OpenID Connect Core Unmet Authentication Requirements 1.0: the user did not log in as the client insists.
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
     /// RFC 9101: the request object is not acceptable.
     InvalidRequestObject = "invalid_request_object",
     /// OpenID Connect Core 6.1: request objects by reference are not supported.

@@ -15,7 +15,7 @@ use crate::Timestamp;
 /// Memory is bounded: two generations of at most `capacity` hashes of 32 bytes. Where more than that comes within one
 /// window, the oldest are forgotten early rather than new requests refused. Several processes each have their own.
 #[derive(Debug)]
-pub struct ReplayGuard {
+pub(crate) struct ReplayGuard {
     capacity: usize,
     window: Duration,
     seen: Mutex<Generations>,
@@ -31,14 +31,14 @@ struct Generations {
 impl ReplayGuard {
     /// A guard that remembers up to `capacity` texts per window.
     #[must_use]
-    pub fn new(capacity: usize, window: Duration) -> Self {
+    pub(crate) fn new(capacity: usize, window: Duration) -> Self {
         Self { capacity, window, seen: Mutex::default() }
     }
 
     /// Takes note of `id`; `false` if it came before. Call it last, when everything else about the request has been
     /// checked.
     #[must_use]
-    pub fn is_first_use(&self, id: &str, now: Timestamp) -> bool {
+    pub(crate) fn is_first_use(&self, id: &str, now: Timestamp) -> bool {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, id.as_bytes()).as_ref());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ CREATE TABLE issuer_login_sessions (
     id_hash TEXT PRIMARY KEY,
     cookie_hash TEXT NOT NULL,
     request TEXT NOT NULL,
-    approval TEXT,
+    decision TEXT,
     consent_hash TEXT UNIQUE,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
@@ -94,6 +94,13 @@ CREATE TABLE issuer_pairwise_salt (
     sealed_salt BYTEA NOT NULL
 );
 
+-- DPoP proofs and client assertions that came, so that none is taken twice by any server.
+CREATE TABLE issuer_used_proofs (
+    proof_hash TEXT PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX issuer_used_proofs_expiry ON issuer_used_proofs (expires_at);
+
 CREATE TABLE issuer_devices (
     device_code_hash TEXT PRIMARY KEY,
     user_code TEXT NOT NULL UNIQUE,
@@ -101,6 +108,7 @@ CREATE TABLE issuer_devices (
     scopes TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
     answer_to TEXT UNIQUE,
+    times_typed BIGINT NOT NULL DEFAULT 0,
     polled_at BIGINT,
     interval_millis BIGINT NOT NULL DEFAULT 5000,
     too_fast BIGINT NOT NULL DEFAULT 0,

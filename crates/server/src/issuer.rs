@@ -1,8 +1,9 @@
 //! The issuer with this server's storage, clock and randomness; its settings; and what it offers a demonstration.
 
+mod documents;
 mod rules;
 
-use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Write, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
@@ -17,12 +18,14 @@ pub(crate) use rules::{IssuerRules, UserinfoClient};
 use crate::{
     app::App,
     config::Config,
+    http::Limits,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
+    token_client::TokenClient,
 };
 
 /// The authorization server as it runs here.
-pub(crate) type Issuer = handfast_issuer::Issuer<Storage, SystemClock, SystemRandomness>;
+pub(crate) type Issuer = handfast_issuer::Issuer<Storage, TokenClient, SystemClock, SystemRandomness>;
 
 /// The section `[issuer]` of the configuration file. Lifetimes are in seconds.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -134,13 +137,19 @@ impl IssuerConfig {
     }
 
     /// The rules that the HTTP side keeps by itself.
-    pub(crate) fn rules(&self, demo: bool) -> anyhow::Result<IssuerRules> {
+    pub(crate) fn rules(&self, demo: bool, trusted_proxies: &[IpAddr]) -> anyhow::Result<IssuerRules> {
+        /// More unknown tokens than a program meets by chance.
+        const UNKNOWN_TOKENS_PER_MINUTE: u32 = 60;
+        /// More codes than fingers type.
+        const USER_CODES_PER_MINUTE: u32 = 10;
         let token = self.initial_access_token.as_ref();
+        let limits = |per_minute| Arc::new(Limits::new(per_minute, trusted_proxies.to_vec()));
         Ok(IssuerRules {
             opener_policy: self.opener_policy()?,
             initial_access_token: token.map(|token| Sha256Hash::of(token.expose())),
             legacy_clients: self.legacy_clients.unwrap_or(demo),
-            introspections: Arc::default(),
+            introspections: limits(UNKNOWN_TOKENS_PER_MINUTE),
+            user_codes: limits(USER_CODES_PER_MINUTE),
             userinfo_client: match self.userinfo_url {
                 Some(_) => UserinfoClient::new()?,
                 None => UserinfoClient::default(),
@@ -181,11 +190,12 @@ pub(crate) async fn start(
     config: &Config,
     public_url: &Url,
     storage: &Storage,
+    documents: &TokenClient,
     keyring: &Arc<Keyring>,
 ) -> anyhow::Result<Option<Arc<Issuer>>> {
     let Some(settings) = config.issuer.settings(public_url, config.demo)? else { return Ok(None) };
-    let issuer = Issuer::new(settings, storage.clone(), SystemClock, SystemRandomness, Arc::clone(keyring));
-    let issuer = Arc::new(issuer);
+    let (storage, documents, keyring) = (storage.clone(), documents.clone(), Arc::clone(keyring));
+    let issuer = Arc::new(Issuer::new(settings, storage, documents, SystemClock, SystemRandomness, keyring));
     if config.demo {
         register_example_clients(&issuer).await?;
     }

@@ -133,8 +133,8 @@ pub(crate) async fn assemble(config: &Config, public_url: &Url, storage: Storage
     let keyring = key_file::load(config, &storage).await?;
     let policy = config.policy(public_url.clone());
     let token_client = TokenClient::new(policy.danger_allow_private_addresses)?;
+    let issuer = issuer::start(config, public_url, &storage, &token_client, &keyring).await?;
     let adapters = (token_client, SystemClock, SystemRandomness);
-    let issuer = issuer::start(config, public_url, &storage, &keyring).await?;
     let mut catalog = config.catalog()?;
     if let Some(issuer) = issuer.as_ref().filter(|_| config.demo) {
         demo::add_provider(&mut catalog, &issuer.settings().issuer())?;
@@ -142,7 +142,7 @@ pub(crate) async fn assemble(config: &Config, public_url: &Url, storage: Storage
     let broker = Broker::new(storage.clone(), catalog.into(), keyring, policy, adapters);
     let mut parts = Parts::new(config, storage, broker);
     parts.issuer = issuer;
-    parts.issuer_rules = config.issuer.rules(config.demo)?;
+    parts.issuer_rules = config.issuer.rules(config.demo, &config.trusted_proxies)?;
     Ok(App::new(parts))
 }
 

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use handfast_issuer::{AuthorizationResponse, ResponseMode, StoreError};
 use handfast_protocol::{Secret, Sha256Hash};
@@ -25,24 +25,27 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// Every route of the issuer.
 pub(super) fn routes(app: &App) -> Router<App> {
+    let for_pages = |methods: MethodRouter<App>| {
+        methods.options(protocol::preflight).layer(middleware::map_response(protocol::with_cors))
+    };
     let authorize = get(pages::authorize).post(pages::authorize_by_post);
-    let token = post(protocol::token).options(protocol::preflight);
-    let revoke = post(protocol::revoke).options(protocol::preflight);
-    let userinfo = get(protocol::userinfo).post(protocol::userinfo).options(protocol::preflight);
-    let metadata = get(protocol::metadata).options(protocol::preflight);
+    let token = for_pages(post(protocol::token));
+    let revoke = for_pages(post(protocol::revoke));
+    let userinfo = for_pages(get(protocol::userinfo).post(protocol::userinfo));
+    let metadata = for_pages(get(protocol::metadata));
     Router::new()
         .route("/auth/oauth2/authorize", authorize.clone())
         .route("/auth/oauth2/token", token.clone())
         .route("/auth/oauth2/userinfo", userinfo)
-        .route("/auth/jwks.json", get(protocol::jwks).options(protocol::preflight))
+        .route("/auth/jwks.json", for_pages(get(protocol::jwks)))
         .route("/auth/oauth2/.well-known/openid-configuration", metadata.clone())
         .route("/.well-known/oauth-authorization-server/auth/oauth2", metadata)
-        .route("/auth/oauth2/register", post(registration::register).options(protocol::preflight))
+        .route("/auth/oauth2/register", for_pages(post(registration::register)))
         .route(
             "/auth/oauth2/register/{client_id}",
             get(registration::show).put(registration::replace).delete(registration::delete),
         )
-        .route("/auth/oauth2/device_authorization", post(device::authorize).options(protocol::preflight))
+        .route("/auth/oauth2/device_authorization", for_pages(post(device::authorize)))
         .route("/auth/device", get(device::page).post(device::answer_page))
         .route("/auth/device/done", get(device::done))
         .route("/auth/login/{id}", get(pages::login).post(pages::answer_login))

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
     serve::IncomingStream,
@@ -33,7 +33,7 @@ impl axum::extract::connect_info::Connected<IncomingStream<'_, Listeners>> for P
 }
 
 /// A bucket of tokens for each client address: it fills within a minute, and each request takes one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Limits {
     per_minute: u32,
     trusted_proxies: Vec<IpAddr>,
@@ -76,6 +76,11 @@ impl Limits {
         Ok(())
     }
 
+    /// Takes a token of whoever made a request; answers how long to wait if there is none.
+    pub(crate) fn admit(&self, Peer(peer): Peer, headers: &HeaderMap) -> Result<(), Duration> {
+        self.take(self.client(peer.ip(), headers), Instant::now())
+    }
+
     /// The address that asks: the peer, or, where that is one of our proxies, the last address in `X-Forwarded-For`
     /// that is none of them. Earlier ones anyone can write.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -96,17 +101,12 @@ impl Limits {
 
 /// Answers 429 to an address that asks too often.
 pub(crate) async fn per_address(State(app): State<App>, request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(Peer(peer))) = request.extensions().get::<ConnectInfo<Peer>>() {
-        let limits = app.limits();
-        let client = limits.client(peer.ip(), request.headers());
-        if let Err(wait) = limits.take(client, Instant::now()) {
-            let problem =
-                Problem::new(ErrorCode::RateLimited, "too many requests from your address; wait a moment");
-            let mut response = problem.into_response();
-            let seconds = wait.as_secs() + 1;
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            return response;
-        }
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>()
+        && let Err(wait) = app.limits().admit(*peer, request.headers())
+    {
+        let problem =
+            Problem::new(ErrorCode::RateLimited, "too many requests from your address; wait a moment");
+        return ([(header::RETRY_AFTER, wait.as_secs() + 1)], problem).into_response();
     }
     next.run(request).await
 }

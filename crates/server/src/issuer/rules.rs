@@ -1,15 +1,14 @@
 //! What the issuer's HTTP side keeps by itself: the operator's rules, and the way to the operator's application.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::http::HeaderValue;
 use handfast_protocol::Sha256Hash;
 use serde_json::{Map, Value};
 use url::Url;
+
+use crate::http::Limits;
 
 /// What the operator decided about the issuer's HTTP side.
 #[derive(Clone, Debug, Default)]
@@ -20,35 +19,12 @@ pub(crate) struct IssuerRules {
     pub(crate) initial_access_token: Option<Sha256Hash>,
     /// Whether people may register clients from before PKCE.
     pub(crate) legacy_clients: bool,
-    /// Bounds how often callers without an API key may guess tokens.
-    pub(crate) introspections: Arc<Bucket>,
+    /// Bounds how often one address may guess tokens without an API key.
+    pub(crate) introspections: Arc<Limits>,
+    /// Bounds how often one address may type a device's code (RFC 8628 5.1).
+    pub(crate) user_codes: Arc<Limits>,
     /// Asks the operator's application about its users.
     pub(crate) userinfo_client: UserinfoClient,
-}
-
-/// Lets through a burst of 20, and then one a second.
-#[derive(Debug)]
-pub(crate) struct Bucket(Mutex<(f64, Instant)>);
-
-impl Bucket {
-    const SIZE: f64 = 20.0;
-    const A_SECOND: f64 = 1.0;
-
-    /// Whether one more request may pass.
-    pub(crate) fn admit(&self) -> bool {
-        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (left, since) = *bucket;
-        let filled = (since.elapsed().as_secs_f64() * Self::A_SECOND + left).min(Self::SIZE);
-        let admitted = filled >= 1.0;
-        *bucket = (if admitted { filled - 1.0 } else { filled }, Instant::now());
-        admitted
-    }
-}
-
-impl Default for Bucket {
-    fn default() -> Self {
-        Self(Mutex::new((Self::SIZE, Instant::now())))
-    }
 }
 
 /// Asks the operator's application about its users: no redirects, ten seconds, 64 KiB.
@@ -80,17 +56,5 @@ impl UserinfoClient {
             anyhow::ensure!(body.len() <= Self::MAX_LEN, "the answer is longer than 64 KiB");
         }
         serde_json::from_slice(&body).context("the answer is not a JSON object")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bucket_runs_dry() {
-        let bucket = Bucket::default();
-        let admitted = (0..10_000).filter(|_| bucket.admit()).count();
-        assert!((20..10_000).contains(&admitted), "{admitted}");
     }
 }

@@ -4,7 +4,11 @@ use handfast_issuer::{DeviceAuthorization, DeviceState, DeviceStore, Pace, Refre
 use handfast_protocol::{Sha256Hash, Timestamp};
 use sqlx::FromRow;
 
-use super::{Storage, issuer::failed, on_either};
+use super::{
+    Storage,
+    issuer::{failed, find, insert_refresh_token, run, run_on},
+    on_either,
+};
 
 #[derive(FromRow)]
 struct DeviceRow {
@@ -44,16 +48,8 @@ impl DeviceStore for Storage {
         const SQL: &str = "INSERT INTO issuer_devices (device_code_hash, user_code, client_id, scopes, expires_at) \
                            VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
         let scopes = serde_json::to_string(&device.scopes).map_err(failed)?;
-        let rows = on_either!(self, pool => sqlx::query(SQL)
-            .bind(device.device_code_hash.as_str())
-            .bind(&device.user_code)
-            .bind(&device.client_id)
-            .bind(scopes)
-            .bind(device.expires_at.as_millis())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        rows.map(|rows| rows == 1).map_err(failed)
+        let (hash, expires_at) = (device.device_code_hash.as_str(), device.expires_at.as_millis());
+        Ok(run!(self, SQL, hash, &device.user_code, &device.client_id, scopes, expires_at)? == 1)
     }
 
     async fn claim_device(
@@ -62,17 +58,13 @@ impl DeviceStore for Storage {
         answer_to: &Sha256Hash,
         now: Timestamp,
     ) -> Result<Option<DeviceAuthorization>, StoreError> {
-        const SQL: &str = "UPDATE issuer_devices SET answer_to = $1 \
+        const SQL: &str = "UPDATE issuer_devices SET answer_to = $1, times_typed = times_typed + 1 \
                            WHERE user_code = $2 AND expires_at > $3 AND grant_id IS NULL AND denied_at IS NULL \
+                           AND times_typed < $4 \
                            RETURNING device_code_hash, user_code, client_id, scopes, expires_at, too_fast, grant_id, \
                            denied_at, taken_at";
-        let row: Option<DeviceRow> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(answer_to.as_str())
-            .bind(user_code)
-            .bind(now.as_millis())
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let most = DeviceAuthorization::MOST_TIMES_TYPED;
+        let row: Option<DeviceRow> = find!(self, SQL, answer_to.as_str(), user_code, now.as_millis(), most)?;
         row.map(|row| row.read().map(|(device, _)| device)).transpose()
     }
 
@@ -85,15 +77,7 @@ impl DeviceStore for Storage {
         const SQL: &str = "UPDATE issuer_devices SET grant_id = $1, denied_at = $2 \
                            WHERE answer_to = $3 AND expires_at > $4 AND grant_id IS NULL AND denied_at IS NULL";
         let denied_at = grant_id.is_none().then(|| now.as_millis());
-        let rows = on_either!(self, pool => sqlx::query(SQL)
-            .bind(grant_id)
-            .bind(denied_at)
-            .bind(answer_to.as_str())
-            .bind(now.as_millis())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        rows.map(|rows| rows == 1).map_err(failed)
+        Ok(run!(self, SQL, grant_id, denied_at, answer_to.as_str(), now.as_millis())? == 1)
     }
 
     async fn poll_device(
@@ -109,12 +93,7 @@ impl DeviceStore for Storage {
                            WHERE device_code_hash = $2 \
                            RETURNING device_code_hash, user_code, client_id, scopes, expires_at, too_fast, grant_id, \
                            denied_at, taken_at";
-        let row: Option<DeviceRow> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(now.as_millis())
-            .bind(device_code_hash.as_str())
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let row: Option<DeviceRow> = find!(self, SQL, now.as_millis(), device_code_hash.as_str())?;
         row.map(DeviceRow::read).transpose()
     }
 
@@ -124,21 +103,14 @@ impl DeviceStore for Storage {
         refresh_token: &RefreshToken,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        const TAKE: &str = "UPDATE issuer_devices SET taken_at = $1 \
+                            WHERE device_code_hash = $2 AND taken_at IS NULL AND grant_id IS NOT NULL";
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
-            let done = sqlx::query(
-                "UPDATE issuer_devices SET taken_at = $1 \
-                 WHERE device_code_hash = $2 AND taken_at IS NULL AND grant_id IS NOT NULL",
-            )
-            .bind(now.as_millis())
-            .bind(device_code_hash.as_str())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-            if done.rows_affected() == 0 {
+            if run_on!(&mut *transaction, TAKE, now.as_millis(), device_code_hash.as_str())? == 0 {
                 return Ok(false);
             }
-            super::issuer::insert_refresh_token!(&mut *transaction, refresh_token)?;
+            insert_refresh_token!(&mut *transaction, refresh_token)?;
             transaction.commit().await.map_err(failed)?;
             Ok(true)
         })

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use handfast_issuer::{
-    Approval, AuthorizationCode, AuthorizationRequest, BrowserSession, Client, ClientStore, Conclusion,
-    Consent, Grant, GrantStore, KeyStore, LoginSession, LoginSessionStore, PushedRequest, RefreshToken,
-    SigningAlgorithm, StoreError, StoredKey,
+    AuthorizationCode, AuthorizationRequest, BrowserSession, Client, ClientStore, Conclusion, Consent,
+    Decision, Grant, GrantStore, KeyStore, LoginSession, LoginSessionStore, PushedRequest, RefreshToken,
+    ReplayStore, SigningAlgorithm, StoreError, StoredKey,
 };
 use handfast_protocol::{CodeChallenge, Scopes, Sealed, Sha256Hash, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,6 +15,46 @@ use super::{Storage, on_either};
 
 pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError(Box::new(error))
+}
+
+/// Runs a statement with its values on `$executor`: how many rows it changed.
+macro_rules! run_on {
+    ($executor:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        sqlx::query($sql)
+            $(.bind($value))*
+            .execute($executor)
+            .await
+            .map(|done| done.rows_affected())
+            .map_err($crate::storage::issuer::failed)
+    };
+}
+pub(super) use run_on;
+
+/// Runs a statement with its values: how many rows it changed.
+macro_rules! run {
+    ($storage:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::storage::on_either!($storage, pool => $crate::storage::issuer::run_on!(pool, $sql $(, $value)*))
+    };
+}
+pub(super) use run;
+
+/// The row that a statement with these values answers, if any.
+macro_rules! find {
+    ($storage:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::storage::on_either!($storage, pool => sqlx::query_as($sql)
+            $(.bind($value))*
+            .fetch_optional(pool)
+            .await)
+        .map_err($crate::storage::issuer::failed)
+    };
+}
+pub(super) use find;
+
+/// All the rows that a statement with these values answers.
+macro_rules! list {
+    ($storage:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        on_either!($storage, pool => sqlx::query_as($sql)$(.bind($value))*.fetch_all(pool).await).map_err(failed)
+    };
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
@@ -37,23 +77,20 @@ struct KeyRow {
 impl KeyStore for Storage {
     async fn pairwise_salt(&self) -> Result<Option<Sealed>, StoreError> {
         const SQL: &str = "SELECT sealed_salt FROM issuer_pairwise_salt WHERE salt_name = 'salt'";
-        let row: Option<(Vec<u8>,)> =
-            on_either!(self, pool => sqlx::query_as(SQL).fetch_optional(pool).await).map_err(failed)?;
+        let row: Option<(Vec<u8>,)> = find!(self, SQL)?;
         Ok(row.map(|(sealed,)| Sealed::from_stored(sealed)))
     }
 
     async fn put_pairwise_salt(&self, salt: &Sealed) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO issuer_pairwise_salt (salt_name, sealed_salt) VALUES ('salt', $1) \
                            ON CONFLICT DO NOTHING";
-        on_either!(self, pool => sqlx::query(SQL).bind(salt.as_bytes()).execute(pool).await.map(drop))
-            .map_err(failed)
+        run!(self, SQL, salt.as_bytes()).map(drop)
     }
 
     async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
         const SQL: &str = "SELECT key_id, algorithm, sealed_private_key, created_at, retired_at FROM issuer_keys \
                            ORDER BY created_at DESC, key_id";
-        let rows: Vec<KeyRow> =
-            on_either!(self, pool => sqlx::query_as(SQL).fetch_all(pool).await).map_err(failed)?;
+        let rows: Vec<KeyRow> = list!(self, SQL)?;
         let read = |row: KeyRow| {
             let algorithm = SigningAlgorithm::parse(&row.algorithm);
             Ok(StoredKey {
@@ -74,25 +111,16 @@ impl KeyStore for Storage {
         replace: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        const RETIRE: &str =
+            "UPDATE issuer_keys SET retired_at = $1 WHERE key_id = $2 AND retired_at IS NULL";
+        const INSERT: &str = "INSERT INTO issuer_keys (key_id, algorithm, sealed_private_key, created_at) \
+                              VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let (algorithm, created_at) = (key.algorithm.as_str(), key.created_at.as_millis());
+        let sealed = key.sealed_private_key.as_bytes();
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
-            sqlx::query("UPDATE issuer_keys SET retired_at = $1 WHERE key_id = $2 AND retired_at IS NULL")
-                .bind(now.as_millis())
-                .bind(replace.unwrap_or_default())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-            sqlx::query(
-                "INSERT INTO issuer_keys (key_id, algorithm, sealed_private_key, created_at) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(&key.id)
-            .bind(key.algorithm.as_str())
-            .bind(key.sealed_private_key.as_bytes())
-            .bind(key.created_at.as_millis())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            run_on!(&mut *transaction, RETIRE, now.as_millis(), replace.unwrap_or_default())?;
+            run_on!(&mut *transaction, INSERT, &key.id, algorithm, sealed, created_at)?;
             transaction.commit().await.map_err(failed)
         })
     }
@@ -127,9 +155,7 @@ impl ClientStore for Storage {
     async fn client(&self, client_id: &str) -> Result<Option<Client>, StoreError> {
         const SQL: &str = "SELECT client_id, owner, name, secret_hash, registration_token_hash, created_at, metadata \
                            FROM issuer_clients WHERE client_id = $1";
-        let row: Option<ClientRow> =
-            on_either!(self, pool => sqlx::query_as(SQL).bind(client_id).fetch_optional(pool).await)
-                .map_err(failed)?;
+        let row: Option<ClientRow> = find!(self, SQL, client_id)?;
         row.map(ClientRow::read).transpose()
     }
 
@@ -138,18 +164,17 @@ impl ClientStore for Storage {
                            (client_id, owner, name, secret_hash, registration_token_hash, created_at, metadata) \
                            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
         let metadata = to_json(&client.metadata)?;
-        let rows = on_either!(self, pool => sqlx::query(SQL)
-            .bind(&client.client_id)
-            .bind(&client.owner)
-            .bind(&client.name)
-            .bind(client.secret_hash.as_ref().map(Sha256Hash::as_str))
-            .bind(client.registration_token_hash.as_ref().map(Sha256Hash::as_str))
-            .bind(client.created_at.as_millis())
-            .bind(metadata)
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        rows.map(|rows| rows == 1).map_err(failed)
+        Ok(run!(
+            self,
+            SQL,
+            &client.client_id,
+            &client.owner,
+            &client.name,
+            client.secret_hash.as_ref().map(Sha256Hash::as_str),
+            client.registration_token_hash.as_ref().map(Sha256Hash::as_str),
+            client.created_at.as_millis(),
+            metadata
+        )? == 1)
     }
 
     async fn replace_client(&self, client: &Client) -> Result<bool, StoreError> {
@@ -158,49 +183,37 @@ impl ClientStore for Storage {
                            WHERE client_id = $1 AND NOT EXISTS \
                            (SELECT 1 FROM issuer_clients WHERE owner = $2 AND name = $3 AND client_id <> $1)";
         let metadata = to_json(&client.metadata)?;
-        let rows = on_either!(self, pool => sqlx::query(SQL)
-            .bind(&client.client_id)
-            .bind(&client.owner)
-            .bind(&client.name)
-            .bind(client.secret_hash.as_ref().map(Sha256Hash::as_str))
-            .bind(client.registration_token_hash.as_ref().map(Sha256Hash::as_str))
-            .bind(metadata)
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        rows.map(|rows| rows == 1).map_err(failed)
+        Ok(run!(
+            self,
+            SQL,
+            &client.client_id,
+            &client.owner,
+            &client.name,
+            client.secret_hash.as_ref().map(Sha256Hash::as_str),
+            client.registration_token_hash.as_ref().map(Sha256Hash::as_str),
+            metadata
+        )? == 1)
     }
 
     async fn delete_client(&self, client_id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        const DELETE: &str = "DELETE FROM issuer_clients WHERE client_id = $1";
+        const REVOKE: &str =
+            "UPDATE issuer_grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL";
+        const FORGET: &str = "DELETE FROM issuer_consents WHERE client_id = $1";
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
-            let done = sqlx::query("DELETE FROM issuer_clients WHERE client_id = $1")
-                .bind(client_id)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-            sqlx::query("UPDATE issuer_grants SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL")
-                .bind(now.as_millis())
-                .bind(client_id)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-            sqlx::query("DELETE FROM issuer_consents WHERE client_id = $1")
-                .bind(client_id)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+            let rows = run_on!(&mut *transaction, DELETE, client_id)?;
+            run_on!(&mut *transaction, REVOKE, now.as_millis(), client_id)?;
+            run_on!(&mut *transaction, FORGET, client_id)?;
             transaction.commit().await.map_err(failed)?;
-            Ok(done.rows_affected() == 1)
+            Ok(rows == 1)
         })
     }
 
     async fn clients_of(&self, owner: &str) -> Result<Vec<Client>, StoreError> {
         const SQL: &str = "SELECT client_id, owner, name, secret_hash, registration_token_hash, created_at, metadata \
                            FROM issuer_clients WHERE owner = $1 ORDER BY name";
-        let rows: Vec<ClientRow> =
-            on_either!(self, pool => sqlx::query_as(SQL).bind(owner).fetch_all(pool).await)
-                .map_err(failed)?;
+        let rows: Vec<ClientRow> = list!(self, SQL, owner)?;
         rows.into_iter().map(ClientRow::read).collect()
     }
 }
@@ -210,7 +223,7 @@ struct LoginSessionRow {
     id_hash: String,
     cookie_hash: String,
     request: String,
-    approval: Option<String>,
+    decision: Option<String>,
     created_at: i64,
     expires_at: i64,
 }
@@ -221,7 +234,7 @@ impl LoginSessionRow {
             id_hash: Sha256Hash::from_stored(self.id_hash),
             cookie_hash: Sha256Hash::from_stored(self.cookie_hash),
             request: from_json(&self.request)?,
-            approval: self.approval.as_deref().map(from_json).transpose()?,
+            decision: self.decision.as_deref().map(from_json).transpose()?,
             created_at: Timestamp::from_millis(self.created_at),
             expires_at: Timestamp::from_millis(self.expires_at),
         })
@@ -233,16 +246,16 @@ impl LoginSessionStore for Storage {
         const SQL: &str = "INSERT INTO issuer_login_sessions (id_hash, cookie_hash, request, created_at, expires_at) \
                            VALUES ($1, $2, $3, $4, $5)";
         let request = to_json(&session.request)?;
-        on_either!(self, pool => sqlx::query(SQL)
-            .bind(session.id_hash.as_str())
-            .bind(session.cookie_hash.as_str())
-            .bind(request)
-            .bind(session.created_at.as_millis())
-            .bind(session.expires_at.as_millis())
-            .execute(pool)
-            .await
-            .map(drop))
-        .map_err(failed)
+        run!(
+            self,
+            SQL,
+            session.id_hash.as_str(),
+            session.cookie_hash.as_str(),
+            request,
+            session.created_at.as_millis(),
+            session.expires_at.as_millis()
+        )
+        .map(drop)
     }
 
     async fn login_session(
@@ -250,14 +263,9 @@ impl LoginSessionStore for Storage {
         id_hash: &Sha256Hash,
         now: Timestamp,
     ) -> Result<Option<LoginSession>, StoreError> {
-        const SQL: &str = "SELECT id_hash, cookie_hash, request, approval, created_at, expires_at \
+        const SQL: &str = "SELECT id_hash, cookie_hash, request, decision, created_at, expires_at \
                            FROM issuer_login_sessions WHERE id_hash = $1 AND expires_at > $2";
-        let row: Option<LoginSessionRow> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(id_hash.as_str())
-            .bind(now.as_millis())
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let row: Option<LoginSessionRow> = find!(self, SQL, id_hash.as_str(), now.as_millis())?;
         row.map(LoginSessionRow::read).transpose()
     }
 
@@ -266,50 +274,38 @@ impl LoginSessionStore for Storage {
         consent_hash: &Sha256Hash,
         now: Timestamp,
     ) -> Result<Option<LoginSession>, StoreError> {
-        const SQL: &str = "SELECT id_hash, cookie_hash, request, approval, created_at, expires_at \
+        const SQL: &str = "SELECT id_hash, cookie_hash, request, decision, created_at, expires_at \
                            FROM issuer_login_sessions \
                            WHERE consent_hash = $1 AND expires_at > $2 AND ended_at IS NULL";
-        let row: Option<LoginSessionRow> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(consent_hash.as_str())
-            .bind(now.as_millis())
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let row: Option<LoginSessionRow> = find!(self, SQL, consent_hash.as_str(), now.as_millis())?;
         row.map(LoginSessionRow::read).transpose()
     }
 
     async fn decide_login_session(
         &self,
         id_hash: &Sha256Hash,
-        approval: &Approval,
+        decision: &Decision,
         consent_hash: &Sha256Hash,
     ) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE issuer_login_sessions SET approval = $1, consent_hash = $2 \
-                           WHERE id_hash = $3 AND approval IS NULL AND ended_at IS NULL";
-        let approval = to_json(approval)?;
-        let rows = on_either!(self, pool => sqlx::query(SQL)
-            .bind(approval)
-            .bind(consent_hash.as_str())
-            .bind(id_hash.as_str())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        rows.map(|rows| rows == 1).map_err(failed)
+        const SQL: &str = "UPDATE issuer_login_sessions SET decision = $1, consent_hash = $2 \
+                           WHERE id_hash = $3 AND decision IS NULL AND ended_at IS NULL";
+        let decision = to_json(decision)?;
+        Ok(run!(self, SQL, decision, consent_hash.as_str(), id_hash.as_str())? == 1)
     }
 
     async fn put_pushed_request(&self, pushed: &PushedRequest) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO issuer_pushed_requests (request_hash, client_id, request, expires_at) \
                            VALUES ($1, $2, $3, $4)";
         let request = to_json(&pushed.request)?;
-        on_either!(self, pool => sqlx::query(SQL)
-            .bind(pushed.hash.as_str())
-            .bind(&pushed.request.client_id)
-            .bind(request)
-            .bind(pushed.expires_at.as_millis())
-            .execute(pool)
-            .await
-            .map(drop))
-        .map_err(failed)
+        run!(
+            self,
+            SQL,
+            pushed.hash.as_str(),
+            &pushed.request.client_id,
+            request,
+            pushed.expires_at.as_millis()
+        )
+        .map(drop)
     }
 
     async fn take_pushed_request(
@@ -320,24 +316,27 @@ impl LoginSessionStore for Storage {
     ) -> Result<Option<AuthorizationRequest>, StoreError> {
         const SQL: &str = "DELETE FROM issuer_pushed_requests \
                            WHERE request_hash = $1 AND client_id = $2 AND expires_at > $3 RETURNING request";
-        let row: Option<(String,)> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(hash.as_str())
-            .bind(client_id)
-            .bind(now.as_millis())
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let row: Option<(String,)> = find!(self, SQL, hash.as_str(), client_id, now.as_millis())?;
         row.map(|(request,)| from_json(&request)).transpose()
     }
 
     async fn end_login_session(&self, id_hash: &Sha256Hash, now: Timestamp) -> Result<bool, StoreError> {
-        let rows = on_either!(self, pool => sqlx::query(END_LOGIN_SESSION)
-            .bind(now.as_millis())
-            .bind(id_hash.as_str())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected()));
-        rows.map(|rows| rows == 1).map_err(failed)
+        Ok(run!(self, END_LOGIN_SESSION, now.as_millis(), id_hash.as_str())? == 1)
+    }
+}
+
+impl ReplayStore for Storage {
+    async fn is_first_use(
+        &self,
+        proof: &Sha256Hash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // What has expired and is not forgotten yet does not count.
+        const SQL: &str = "INSERT INTO issuer_used_proofs (proof_hash, expires_at) VALUES ($1, $2) \
+                           ON CONFLICT (proof_hash) DO UPDATE SET expires_at = excluded.expires_at \
+                           WHERE issuer_used_proofs.expires_at < $3";
+        Ok(run!(self, SQL, proof.as_str(), expires_at.as_millis(), now.as_millis())? == 1)
     }
 }
 
@@ -410,55 +409,56 @@ struct BrowserSessionRow {
 /// Inserts one grant on `$executor`.
 macro_rules! insert_grant {
     ($executor:expr, $grant:expr, $details:expr) => {
-        sqlx::query(
+        run_on!(
+            $executor,
             "INSERT INTO issuer_grants (grant_id, client_id, user_name, created_at, expires_at, details) \
              VALUES ($1, $2, $3, $4, $5, $6)",
+            &$grant.id,
+            &$grant.client_id,
+            &$grant.user,
+            $grant.created_at.as_millis(),
+            $grant.expires_at.as_millis(),
+            $details
         )
-        .bind(&$grant.id)
-        .bind(&$grant.client_id)
-        .bind(&$grant.user)
-        .bind($grant.created_at.as_millis())
-        .bind($grant.expires_at.as_millis())
-        .bind($details)
-        .execute($executor)
-        .await
-        .map_err(failed)
     };
 }
 
 /// Inserts one browser session on `$executor`.
 macro_rules! insert_browser_session {
     ($executor:expr, $session:expr, $approval:expr) => {
-        sqlx::query("INSERT INTO issuer_browser_sessions (id_hash, sid, approval, expires_at) VALUES ($1, $2, $3, $4)")
-            .bind($session.id_hash.as_str())
-            .bind(&$session.sid)
-            .bind($approval)
-            .bind($session.expires_at.as_millis())
-            .execute($executor)
-            .await
-            .map_err(failed)
+        run_on!(
+            $executor,
+            "INSERT INTO issuer_browser_sessions (id_hash, sid, approval, expires_at) VALUES ($1, $2, $3, $4)",
+            $session.id_hash.as_str(),
+            &$session.sid,
+            $approval,
+            $session.expires_at.as_millis()
+        )
     };
 }
 
 /// Inserts one refresh token on `$executor`.
 macro_rules! insert_refresh_token {
     ($executor:expr, $token:expr) => {
-        sqlx::query(
+        $crate::storage::issuer::run_on!(
+            $executor,
             "INSERT INTO issuer_refresh_tokens (token_hash, grant_id, expires_at, dpop_jkt) VALUES ($1, $2, $3, $4)",
+            $token.hash.as_str(),
+            &$token.grant_id,
+            $token.expires_at.as_millis(),
+            &$token.dpop_jkt
         )
-        .bind($token.hash.as_str())
-        .bind(&$token.grant_id)
-        .bind($token.expires_at.as_millis())
-        .bind(&$token.dpop_jkt)
-        .execute($executor)
-        .await
-        .map_err(failed)
     };
 }
 pub(super) use insert_refresh_token;
 
 impl GrantStore for Storage {
     async fn conclude(&self, conclusion: &Conclusion) -> Result<bool, StoreError> {
+        const INSERT_CODE: &str = "INSERT INTO issuer_codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, dpop_jkt, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        const PUT_CONSENT: &str = "INSERT INTO issuer_consents (user_name, client_id, scopes, granted_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (user_name, client_id) DO UPDATE \
+             SET scopes = excluded.scopes, granted_at = excluded.granted_at";
         let Conclusion { login_session, grant, code, consent, browser_session } = conclusion;
         let details = to_json(&grant.details)?;
         let approval = browser_session.as_ref().map(|session| to_json(&session.approval)).transpose()?;
@@ -466,47 +466,30 @@ impl GrantStore for Storage {
             Some(consent) => Some((consent, to_json(&consent.scopes)?)),
             None => None,
         };
+        let challenge = code.code_challenge.as_ref().map(CodeChallenge::as_str);
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
             if let Some(id_hash) = login_session {
-                let done = sqlx::query(END_LOGIN_SESSION)
-                    .bind(grant.created_at.as_millis())
-                    .bind(id_hash.as_str())
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(failed)?;
-                if done.rows_affected() == 0 {
+                let now = grant.created_at.as_millis();
+                if run_on!(&mut *transaction, END_LOGIN_SESSION, now, id_hash.as_str())? == 0 {
                     return Ok(false);
                 }
             }
             insert_grant!(&mut *transaction, grant, details)?;
-            sqlx::query(
-                "INSERT INTO issuer_codes (code_hash, grant_id, redirect_uri, code_challenge, nonce, dpop_jkt, expires_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            )
-            .bind(code.hash.as_str())
-            .bind(&code.grant_id)
-            .bind(&code.redirect_uri)
-            .bind(code.code_challenge.as_ref().map(CodeChallenge::as_str))
-            .bind(&code.nonce)
-            .bind(&code.dpop_jkt)
-            .bind(code.expires_at.as_millis())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            run_on!(
+                &mut *transaction,
+                INSERT_CODE,
+                code.hash.as_str(),
+                &code.grant_id,
+                &code.redirect_uri,
+                challenge,
+                &code.nonce,
+                &code.dpop_jkt,
+                code.expires_at.as_millis()
+            )?;
             if let Some((consent, scopes)) = consent {
-                sqlx::query(
-                    "INSERT INTO issuer_consents (user_name, client_id, scopes, granted_at) VALUES ($1, $2, $3, $4) \
-                     ON CONFLICT (user_name, client_id) DO UPDATE \
-                     SET scopes = excluded.scopes, granted_at = excluded.granted_at",
-                )
-                .bind(&consent.user)
-                .bind(&consent.client_id)
-                .bind(scopes)
-                .bind(consent.granted_at.as_millis())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+                let granted_at = consent.granted_at.as_millis();
+                run_on!(&mut *transaction, PUT_CONSENT, &consent.user, &consent.client_id, scopes, granted_at)?;
             }
             if let (Some(session), Some(approval)) = (browser_session, approval) {
                 insert_browser_session!(&mut *transaction, session, approval)?;
@@ -526,9 +509,7 @@ impl GrantStore for Storage {
                            g.details, c.code_hash, c.redirect_uri, c.code_challenge, c.nonce, c.dpop_jkt, \
                            c.expires_at AS own_expires_at, c.used_at \
                            FROM issuer_codes c JOIN issuer_grants g ON g.grant_id = c.grant_id WHERE c.code_hash = $1";
-        let row: Option<CodeRow> =
-            on_either!(self, pool => sqlx::query_as(SQL).bind(code_hash.as_str()).fetch_optional(pool).await)
-                .map_err(failed)?;
+        let row: Option<CodeRow> = find!(self, SQL, code_hash.as_str())?;
         let read = |row: CodeRow| {
             let code = AuthorizationCode {
                 hash: Sha256Hash::from_stored(row.code_hash),
@@ -551,15 +532,10 @@ impl GrantStore for Storage {
         refresh_token: Option<&RefreshToken>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        const USE: &str = "UPDATE issuer_codes SET used_at = $1 WHERE code_hash = $2 AND used_at IS NULL";
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
-            let done = sqlx::query("UPDATE issuer_codes SET used_at = $1 WHERE code_hash = $2 AND used_at IS NULL")
-                .bind(now.as_millis())
-                .bind(code_hash.as_str())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-            if done.rows_affected() == 0 {
+            if run_on!(&mut *transaction, USE, now.as_millis(), code_hash.as_str())? == 0 {
                 return Ok(false);
             }
             if let Some(token) = refresh_token {
@@ -578,9 +554,7 @@ impl GrantStore for Storage {
                            g.details, t.token_hash, t.expires_at AS own_expires_at, t.used_at, t.dpop_jkt \
                            FROM issuer_refresh_tokens t JOIN issuer_grants g ON g.grant_id = t.grant_id \
                            WHERE t.token_hash = $1";
-        let row: Option<RefreshTokenRow> =
-            on_either!(self, pool => sqlx::query_as(SQL).bind(token_hash.as_str()).fetch_optional(pool).await)
-                .map_err(failed)?;
+        let row: Option<RefreshTokenRow> = find!(self, SQL, token_hash.as_str())?;
         let read = |row: RefreshTokenRow| {
             let token = RefreshToken {
                 hash: Sha256Hash::from_stored(row.token_hash),
@@ -600,16 +574,11 @@ impl GrantStore for Storage {
         successor: &RefreshToken,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        const USE: &str =
+            "UPDATE issuer_refresh_tokens SET used_at = $1 WHERE token_hash = $2 AND used_at IS NULL";
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
-            let done =
-                sqlx::query("UPDATE issuer_refresh_tokens SET used_at = $1 WHERE token_hash = $2 AND used_at IS NULL")
-                    .bind(now.as_millis())
-                    .bind(token_hash.as_str())
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(failed)?;
-            if done.rows_affected() == 0 {
+            if run_on!(&mut *transaction, USE, now.as_millis(), token_hash.as_str())? == 0 {
                 return Ok(false);
             }
             insert_refresh_token!(&mut *transaction, successor)?;
@@ -621,33 +590,20 @@ impl GrantStore for Storage {
     async fn grant(&self, grant_id: &str) -> Result<Option<Grant>, StoreError> {
         const SQL: &str = "SELECT grant_id, client_id, user_name, created_at, expires_at, revoked_at, details \
                            FROM issuer_grants WHERE grant_id = $1";
-        let row: Option<GrantRow> =
-            on_either!(self, pool => sqlx::query_as(SQL).bind(grant_id).fetch_optional(pool).await)
-                .map_err(failed)?;
+        let row: Option<GrantRow> = find!(self, SQL, grant_id)?;
         row.map(GrantRow::read).transpose()
     }
 
     async fn revoke_grant(&self, grant_id: &str, now: Timestamp) -> Result<(), StoreError> {
         const SQL: &str =
             "UPDATE issuer_grants SET revoked_at = $1 WHERE grant_id = $2 AND revoked_at IS NULL";
-        on_either!(self, pool => sqlx::query(SQL)
-            .bind(now.as_millis())
-            .bind(grant_id)
-            .execute(pool)
-            .await
-            .map(drop))
-        .map_err(failed)
+        run!(self, SQL, now.as_millis(), grant_id).map(drop)
     }
 
     async fn consent(&self, user: &str, client_id: &str) -> Result<Option<Consent>, StoreError> {
         const SQL: &str =
             "SELECT scopes, granted_at FROM issuer_consents WHERE user_name = $1 AND client_id = $2";
-        let row: Option<ConsentRow> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(user)
-            .bind(client_id)
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let row: Option<ConsentRow> = find!(self, SQL, user, client_id)?;
         let read = |row: ConsentRow| {
             Ok(Consent {
                 user: user.to_owned(),
@@ -662,8 +618,7 @@ impl GrantStore for Storage {
     async fn consents_of(&self, user: &str) -> Result<Vec<Consent>, StoreError> {
         const SQL: &str = "SELECT client_id, scopes, granted_at FROM issuer_consents WHERE user_name = $1 \
                            ORDER BY granted_at DESC, client_id";
-        let rows: Vec<(String, String, i64)> =
-            on_either!(self, pool => sqlx::query_as(SQL).bind(user).fetch_all(pool).await).map_err(failed)?;
+        let rows: Vec<(String, String, i64)> = list!(self, SQL, user)?;
         let read = |(client_id, scopes, granted_at): (String, String, i64)| {
             Ok(Consent {
                 user: user.to_owned(),
@@ -676,24 +631,13 @@ impl GrantStore for Storage {
     }
 
     async fn withdraw(&self, user: &str, client_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        const FORGET: &str = "DELETE FROM issuer_consents WHERE user_name = $1 AND client_id = $2";
+        const REVOKE: &str = "UPDATE issuer_grants SET revoked_at = $1 \
+                              WHERE user_name = $2 AND client_id = $3 AND revoked_at IS NULL";
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(failed)?;
-            sqlx::query("DELETE FROM issuer_consents WHERE user_name = $1 AND client_id = $2")
-                .bind(user)
-                .bind(client_id)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-            sqlx::query(
-                "UPDATE issuer_grants SET revoked_at = $1 \
-                 WHERE user_name = $2 AND client_id = $3 AND revoked_at IS NULL",
-            )
-            .bind(now.as_millis())
-            .bind(user)
-            .bind(client_id)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            run_on!(&mut *transaction, FORGET, user, client_id)?;
+            run_on!(&mut *transaction, REVOKE, now.as_millis(), user, client_id)?;
             transaction.commit().await.map_err(failed)
         })
     }
@@ -705,27 +649,25 @@ impl GrantStore for Storage {
 
     async fn end_browser_session(&self, id_hash: &Sha256Hash) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM issuer_browser_sessions WHERE id_hash = $1";
-        on_either!(self, pool => sqlx::query(SQL).bind(id_hash.as_str()).execute(pool).await.map(drop))
-            .map_err(failed)
+        run!(self, SQL, id_hash.as_str()).map(drop)
     }
 
     async fn forget_expired(&self, now: Timestamp) -> Result<(), StoreError> {
         // A used code is kept for a day, so that its second use is recognised.
         let day_ago = now - Duration::from_hours(24);
-        on_either!(self, pool => {
-            for (sql, before) in [
-                ("DELETE FROM issuer_login_sessions WHERE expires_at < $1", now),
-                ("DELETE FROM issuer_pushed_requests WHERE expires_at < $1", now),
-                ("DELETE FROM issuer_browser_sessions WHERE expires_at < $1", now),
-                ("DELETE FROM issuer_devices WHERE expires_at < $1", day_ago),
-                ("DELETE FROM issuer_codes WHERE expires_at < $1", day_ago),
-                ("DELETE FROM issuer_refresh_tokens WHERE expires_at < $1", now),
-                ("DELETE FROM issuer_grants WHERE expires_at < $1", day_ago),
-            ] {
-                sqlx::query(sql).bind(before.as_millis()).execute(pool).await.map_err(failed)?;
-            }
-            Ok(())
-        })
+        for (sql, before) in [
+            ("DELETE FROM issuer_login_sessions WHERE expires_at < $1", now),
+            ("DELETE FROM issuer_pushed_requests WHERE expires_at < $1", now),
+            ("DELETE FROM issuer_used_proofs WHERE expires_at < $1", now),
+            ("DELETE FROM issuer_browser_sessions WHERE expires_at < $1", now),
+            ("DELETE FROM issuer_devices WHERE expires_at < $1", day_ago),
+            ("DELETE FROM issuer_codes WHERE expires_at < $1", day_ago),
+            ("DELETE FROM issuer_refresh_tokens WHERE expires_at < $1", now),
+            ("DELETE FROM issuer_grants WHERE expires_at < $1", day_ago),
+        ] {
+            run!(self, sql, before.as_millis())?;
+        }
+        Ok(())
     }
 
     async fn browser_session(
@@ -735,12 +677,7 @@ impl GrantStore for Storage {
     ) -> Result<Option<BrowserSession>, StoreError> {
         const SQL: &str = "SELECT id_hash, sid, approval, expires_at FROM issuer_browser_sessions \
                            WHERE id_hash = $1 AND expires_at > $2";
-        let row: Option<BrowserSessionRow> = on_either!(self, pool => sqlx::query_as(SQL)
-            .bind(id_hash.as_str())
-            .bind(now.as_millis())
-            .fetch_optional(pool)
-            .await)
-        .map_err(failed)?;
+        let row: Option<BrowserSessionRow> = find!(self, SQL, id_hash.as_str(), now.as_millis())?;
         let read = |row: BrowserSessionRow| {
             Ok(BrowserSession {
                 id_hash: Sha256Hash::from_stored(row.id_hash),

@@ -4,24 +4,33 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequestParts, Path, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use handfast_broker::ApiKeyScope;
 use handfast_issuer::{
     Approval, ApprovalError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Denial,
-    GrantType, NewClientError, Params, RedirectUri, ResponseMode,
+    GrantType, NewClientError, Params, RedirectUri, SubjectType,
 };
 use handfast_protocol::{Clock, MAX_JWT_LEN, OAuthErrorCode, Scopes, Secret, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::{issuer, storage_failed};
-use crate::{app::App, http::caller::Caller, system::SystemClock};
+use crate::{
+    app::App,
+    http::{Peer, caller::Caller},
+    system::SystemClock,
+};
 
 /// The published client asks without a key and learns one bit; with the key, the whole answer (RFC 7662 2.2).
-pub(super) async fn introspect(State(app): State<App>, request: Request) -> Response {
+pub(super) async fn introspect(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
     let (mut parts, body) = request.into_parts();
     let shows_key =
         parts.headers.contains_key("x-api-key") || parts.headers.contains_key(header::AUTHORIZATION);
@@ -36,10 +45,13 @@ pub(super) async fn introspect(State(app): State<App>, request: Request) -> Resp
     match issuer(&app).introspect_any(token).await {
         Ok(whole) if shows_key => Json(whole).into_response(),
         // Who checks good tokens is never slowed down; who guesses is.
-        Ok(whole) if whole["active"] == json!(false) && !app.issuer_rules().introspections.admit() => answer(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many unknown tokens without an API key; send X-API-KEY",
-        ),
+        Ok(whole)
+            if whole["active"] == json!(false)
+                && app.issuer_rules().introspections.admit(peer, &parts.headers).is_err() =>
+        {
+            let text = "too many unknown tokens without an API key; send X-API-KEY";
+            answer(StatusCode::TOO_MANY_REQUESTS, text)
+        }
         Ok(whole) => Json(json!({"active": whole["active"]})).into_response(),
         Err(error) => storage_failed(&error).into_response(),
     }
@@ -126,9 +138,12 @@ pub(super) async fn login_session(State(app): State<App>, _: Backend, Path(id): 
                 "scopes": request.scopes,
             });
             let prompt = request.prompt.iter().map(|prompt| prompt.as_str()).collect::<Vec<_>>().join(" ");
+            // A pairwise name would tell the application nothing.
+            let knows_users_by_name = session.client.metadata.subject_type == SubjectType::Public;
             let optional = [
                 ("prompt", (!prompt.is_empty()).then(|| json!(prompt))),
                 ("max_age", request.max_age.map(|seconds| json!(seconds))),
+                ("user", request.subject.as_ref().filter(|_| knows_users_by_name).map(|user| json!(user))),
                 ("login_hint", request.login_hint.as_ref().map(|hint| json!(hint))),
                 ("acr_values", request.acr_values.as_ref().map(|values| json!(values))),
                 ("ui_locales", request.ui_locales.as_ref().map(|locales| json!(locales))),
@@ -163,10 +178,7 @@ pub(super) async fn approve(
         acr: body.acr,
         amr: body.amr,
     };
-    match issuer(&app).approve(&Secret::new(id), approval).await {
-        Ok(location) => Json(json!({"redirect_uri": location})).into_response(),
-        Err(error) => refuse(&error),
-    }
+    decided(issuer(&app).approve(&Secret::new(id), approval).await)
 }
 
 pub(super) async fn deny(
@@ -183,15 +195,12 @@ pub(super) async fn deny(
     let code = body.error.as_deref().map_or(Some(OAuthErrorCode::AccessDenied), OAuthErrorCode::parse);
     let Some(code) = code else { return refuse(&ApprovalError::Code) };
     let denial = Denial { code, description: body.error_description };
-    match issuer(&app).deny(&Secret::new(id), &denial).await {
-        Ok(answer) if matches!(answer.mode, ResponseMode::Query | ResponseMode::Fragment) => {
-            Json(json!({"redirect_uri": answer.location()})).into_response()
-        }
-        Ok(mut answer) => {
-            // The other modes need a page of ours; the query says the same.
-            answer.mode = ResponseMode::Query;
-            Json(json!({"redirect_uri": answer.location()})).into_response()
-        }
+    decided(issuer(&app).deny(&Secret::new(id), denial).await)
+}
+
+fn decided(decided: Result<String, ApprovalError>) -> Response {
+    match decided {
+        Ok(location) => Json(json!({"redirect_uri": location})).into_response(),
         Err(error) => refuse(&error),
     }
 }
@@ -211,8 +220,9 @@ struct AppBody {
     #[serde(default)]
     scopes: Scopes,
     grant_types: Option<Vec<GrantType>>,
-    /// The public keys of an application that authenticates by `private_key_jwt`.
+    /// The public keys of an application that authenticates by `private_key_jwt`, or where it publishes them.
     jwks: Option<Value>,
+    jwks_uri: Option<Url>,
 }
 
 fn connectivly() -> ClientProfile {
@@ -241,6 +251,7 @@ pub(super) async fn create_app(State(app): State<App>, _: Backend, body: Bytes) 
         token_endpoint_auth_method: body.token_endpoint_auth_method,
         scopes: body.scopes,
         jwks: body.jwks,
+        jwks_uri: body.jwks_uri,
         profile: body.profile,
         ..default
     };
@@ -260,7 +271,7 @@ fn refuse(error: &ApprovalError) -> Response {
     let status = match error {
         ApprovalError::Unknown => StatusCode::NOT_FOUND,
         ApprovalError::Decided => StatusCode::CONFLICT,
-        ApprovalError::User | ApprovalError::TooOld | ApprovalError::Code | ApprovalError::Description => {
+        ApprovalError::User | ApprovalError::Unmet(_) | ApprovalError::Code | ApprovalError::Description => {
             StatusCode::BAD_REQUEST
         }
         ApprovalError::Store(error) => storage_failed(error),

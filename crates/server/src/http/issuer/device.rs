@@ -3,8 +3,8 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{RawQuery, State},
-    http::{HeaderMap, Method, StatusCode, Uri},
+    extract::{ConnectInfo, RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use handfast_issuer::{DeviceAuthorizationResponse, DeviceError, Params};
@@ -15,23 +15,20 @@ use url::form_urlencoded;
 use super::{
     Cookies, issuer,
     pages::login_location,
-    protocol::{credentials, no_store, read_form, token_error, with_cors},
+    protocol::{ClientRequest, no_store},
     redirect, storage_failed,
 };
 use crate::{
     app::App,
-    http::page::{FormAction, Page},
+    http::{
+        Peer,
+        page::{FormAction, Page},
+    },
 };
 
 /// RFC 8628 3.1 and 3.2.
-pub(super) async fn authorize(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let answer = match read_form(&headers, &body) {
-        Ok(params) => {
-            issuer(&app).authorize_device(&params, &credentials(&Method::POST, &uri, &headers)).await
-        }
-        Err(error) => Err(error),
-    };
-    with_cors(match answer {
+pub(super) async fn authorize(State(app): State<App>, client: ClientRequest) -> Response {
+    match issuer(&app).authorize_device(&client.params, &client.credentials).await {
         Ok(device) => {
             let query: String = form_urlencoded::Serializer::new(String::new())
                 .append_pair("user_code", &device.user_code)
@@ -45,8 +42,8 @@ pub(super) async fn authorize(State(app): State<App>, uri: Uri, headers: HeaderM
                 "interval": DeviceAuthorizationResponse::INTERVAL.as_secs(),
             })))
         }
-        Err(error) => token_error(&error, headers.contains_key("authorization")),
-    })
+        Err(error) => client.refuse(&error),
+    }
 }
 
 /// Asks for the code; an address that brings it along (RFC 8628 3.3.1) still asks whether the device shows the same.
@@ -73,9 +70,19 @@ fn code_page(user_code: &str, problem: Option<&str>) -> Page {
 }
 
 /// Takes the code and sends the user to log in and decide.
-pub(super) async fn answer_page(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn answer_page(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let form = Params::parse(&body);
     let typed = form.value("user_code").unwrap_or_default();
+    if let Err(wait) = app.issuer_rules().user_codes.admit(peer, &headers) {
+        let text = "Too many codes came from your address. Wait a minute and try again.";
+        let page = code_page(typed, Some(text)).status(StatusCode::TOO_MANY_REQUESTS);
+        return ([(header::RETRY_AFTER, wait.as_secs() + 1)], page).into_response();
+    }
     match issuer(&app).begin_device_login(typed).await {
         Ok((id, cookie)) => {
             let mut response = redirect(&login_location(&app, &id));

@@ -134,8 +134,7 @@ pub(super) async fn answer_login(
     let user = if form.value("cancel").is_some() { None } else { chosen.or_else(named) };
     let csrf_token = form.value("csrf_token").unwrap_or_default();
     match issuer(&app).answer_login(&Secret::new(id), &cookies, csrf_token, user.as_ref()).await {
-        Ok(Ok(location)) => redirect(&location),
-        Ok(Err(answer)) => deliver(&answer),
+        Ok(location) => redirect(&location),
         Err(error) => cannot_go_on(&error),
     }
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
+    extract::{FromRequest, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,7 @@ use crate::app::App;
 
 /// Any page may call these endpoints from script: what they answer is protected by what the caller shows, and no
 /// cookie is read.
-pub(super) fn with_cors(mut response: Response) -> Response {
+pub(super) async fn with_cors(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
@@ -28,37 +28,118 @@ pub(super) fn with_cors(mut response: Response) -> Response {
     response
 }
 
-pub(super) async fn preflight() -> Response {
+pub(super) async fn preflight() -> impl IntoResponse {
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
-    with_cors((StatusCode::NO_CONTENT, headers).into_response())
+    (StatusCode::NO_CONTENT, headers)
 }
 
-pub(super) async fn metadata(State(app): State<App>) -> Response {
-    with_cors(
-        ([(header::CACHE_CONTROL, "public, max-age=300")], Json(issuer(&app).metadata())).into_response(),
-    )
+pub(super) async fn metadata(State(app): State<App>) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(issuer(&app).metadata()))
 }
 
 pub(super) async fn jwks(State(app): State<App>) -> Response {
-    with_cors(match issuer(&app).jwks().await {
+    match issuer(&app).jwks().await {
         Ok(jwks) => ([(header::CACHE_CONTROL, "public, max-age=60")], Json(jwks)).into_response(),
         Err(error) => storage_failed(&error).into_response(),
-    })
+    }
 }
 
-pub(super) async fn token(State(app): State<App>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let answer = match read_form(&headers, &body) {
-        Ok(params) => issuer(&app).token(&params, &credentials(&Method::POST, &uri, &headers)).await,
-        Err(error) => Err(error),
-    };
-    with_cors(match answer {
+/// A request to one of the endpoints that authenticate clients: what it asks, and what it shows (RFC 6749 2.3, 3.2).
+pub(super) struct ClientRequest {
+    pub(super) params: Params,
+    pub(super) credentials: Credentials,
+}
+
+impl FromRequest<App> for ClientRequest {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let (method, uri, headers) =
+            (request.method().clone(), request.uri().clone(), request.headers().clone());
+        let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let credentials = Credentials {
+            authorization: authorization.map(|value| Secret::new(value.to_owned())),
+            proof: shown_proof(&method, &uri, &headers),
+        };
+        let client = Self { params: Params::parse(&body), credentials };
+        // RFC 6749 3.2: parameters travel in a form.
+        if is_form(&headers) {
+            return Ok(client);
+        }
+        Err(client.refuse(&TokenError::Refused {
+            code: OAuthErrorCode::InvalidRequest,
+            description: "the request must be application/x-www-form-urlencoded".to_owned(),
+        }))
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+impl ClientRequest {
+    /// RFC 6749 5.2.
+    pub(super) fn refuse(&self, error: &TokenError) -> Response {
+        let (code, description) = match error {
+            TokenError::Refused { code, description } => (*code, description.as_str()),
+            TokenError::Store(error) => {
+                let status = storage_failed(error);
+                let code = OAuthErrorCode::ServerError.as_str();
+                let answer = json!({"error": code, "error_description": "try again later"});
+                return no_store((status, Json(answer)));
+            }
+        };
+        let status = match code {
+            OAuthErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let answer = json!({"error": code.as_str(), "error_description": description});
+        let mut response = no_store((status, Json(answer)));
+        if code == OAuthErrorCode::InvalidClient && self.credentials.authorization.is_some() {
+            let challenge = HeaderValue::from_static("Basic realm=\"handfast\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+pub(super) async fn token(State(app): State<App>, client: ClientRequest) -> Response {
+    match issuer(&app).token(&client.params, &client.credentials).await {
         Ok(tokens) => no_store(Json(tokens.to_json())),
-        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
-    })
+        Err(error) => client.refuse(&error),
+    }
+}
+
+pub(super) async fn introspect(State(app): State<App>, client: ClientRequest) -> Response {
+    match issuer(&app).introspect(&client.params, &client.credentials).await {
+        Ok(answer) => no_store(Json(answer)),
+        Err(error) => client.refuse(&error),
+    }
+}
+
+pub(super) async fn revoke(State(app): State<App>, client: ClientRequest) -> Response {
+    match issuer(&app).revoke(&client.params, &client.credentials).await {
+        Ok(()) => no_store(StatusCode::OK),
+        Err(error) => client.refuse(&error),
+    }
+}
+
+/// RFC 9126 2.
+pub(super) async fn push(State(app): State<App>, client: ClientRequest) -> Response {
+    match issuer(&app).push_request(&client.params, &client.credentials).await {
+        Ok((request_uri, lifetime)) => {
+            let answer = json!({"request_uri": request_uri.expose(), "expires_in": lifetime.as_secs()});
+            no_store((StatusCode::CREATED, Json(answer)))
+        }
+        Err(error) => client.refuse(&error),
+    }
 }
 
 pub(super) async fn userinfo(
@@ -75,10 +156,10 @@ pub(super) async fn userinfo(
     };
     let token = shown_token(&headers).or_else(|| (method == Method::POST).then(in_form).flatten());
     let proof = shown_proof(&method, &uri, &headers);
-    with_cors(match issuer(&app).userinfo(token.as_ref(), &proof).await {
+    match issuer(&app).userinfo(token.as_ref(), &proof).await {
         Ok(userinfo) => answer_userinfo(&app, userinfo, token.as_ref()).await,
         Err(error) => bearer_error(&error),
-    })
+    }
 }
 
 /// The operator's application may answer itself; a client may be registered for a signed answer.
@@ -126,84 +207,6 @@ pub(super) async fn me(State(app): State<App>, headers: HeaderMap) -> Response {
     }
 }
 
-pub(super) async fn introspect(
-    State(app): State<App>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let answer = match read_form(&headers, &body) {
-        Ok(params) => issuer(&app).introspect(&params, &credentials(&method, &uri, &headers)).await,
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok(answer) => no_store(Json(answer)),
-        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
-    }
-}
-
-pub(super) async fn revoke(
-    State(app): State<App>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let answer = match read_form(&headers, &body) {
-        Ok(params) => issuer(&app).revoke(&params, &credentials(&method, &uri, &headers)).await,
-        Err(error) => Err(error),
-    };
-    with_cors(match answer {
-        Ok(()) => no_store(StatusCode::OK),
-        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
-    })
-}
-
-/// RFC 9126 2.
-pub(super) async fn push(
-    State(app): State<App>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let answer = match read_form(&headers, &body) {
-        Ok(params) => issuer(&app).push_request(&params, &credentials(&method, &uri, &headers)).await,
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok((request_uri, lifetime)) => {
-            let answer = json!({"request_uri": request_uri.expose(), "expires_in": lifetime.as_secs()});
-            no_store((StatusCode::CREATED, Json(answer)))
-        }
-        Err(error) => token_error(&error, headers.contains_key(header::AUTHORIZATION)),
-    }
-}
-
-/// RFC 6749 3.2: parameters travel in a form.
-pub(super) fn read_form(headers: &HeaderMap, body: &Bytes) -> Result<Params, TokenError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if kind
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-    {
-        return Ok(Params::parse(body));
-    }
-    Err(TokenError::Refused {
-        code: OAuthErrorCode::InvalidRequest,
-        description: "the request must be application/x-www-form-urlencoded".to_owned(),
-    })
-}
-
-/// What a request to one of the endpoints that authenticate clients brings.
-pub(super) fn credentials(method: &Method, uri: &Uri, headers: &HeaderMap) -> Credentials {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let authorization = authorization.map(|value| Secret::new(value.to_owned()));
-    Credentials { authorization, proof: shown_proof(method, uri, headers) }
-}
-
 /// RFC 9449 4.1.
 fn shown_proof(method: &Method, uri: &Uri, headers: &HeaderMap) -> ShownProof {
     // A header that is not text counts as a proof that cannot be right.
@@ -231,29 +234,6 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 pub(super) fn no_store(answer: impl IntoResponse) -> Response {
     ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], answer).into_response()
-}
-
-/// RFC 6749 5.2.
-pub(super) fn token_error(error: &TokenError, showed_header: bool) -> Response {
-    let (code, description) = match error {
-        TokenError::Refused { code, description } => (*code, description.as_str()),
-        TokenError::Store(error) => {
-            let status = storage_failed(error);
-            let answer = json!({"error": OAuthErrorCode::ServerError.as_str(), "error_description": "try again later"});
-            return no_store((status, Json(answer)));
-        }
-    };
-    let status = match code {
-        OAuthErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let answer = json!({"error": code.as_str(), "error_description": description});
-    let mut response = no_store((status, Json(answer)));
-    if code == OAuthErrorCode::InvalidClient && showed_header {
-        let challenge = HeaderValue::from_static("Basic realm=\"handfast\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    response
 }
 
 /// RFC 6750 3.

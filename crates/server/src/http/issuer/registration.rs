@@ -24,7 +24,7 @@ pub(super) async fn register(State(app): State<App>, headers: HeaderMap, body: B
     } else {
         Err(RegistrationError::Unauthorized)
     };
-    protocol::with_cors(answered(answer, StatusCode::CREATED))
+    answered(answer, StatusCode::CREATED)
 }
 
 pub(super) async fn show(
