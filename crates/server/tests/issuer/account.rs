@@ -3,26 +3,15 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use super::DATABASE;
 use crate::{
     support::{Options, Server, answer},
-    world::{Browser, Page},
+    world::Browser,
 };
 
-impl Server {
-    /// Opens a page that asks who one is, logs in as `user`, and answers the page.
-    pub(crate) async fn log_in_to(&self, browser: &Browser, url: &str, user: &str) -> Page {
-        let id = browser.get(url).await.answer().remove("token").expect("the login URL gets a token");
-        let (status, approved) =
-            self.approve(&id, json!({"user": user, "claims": {"name": "A. Weng"}})).await;
-        assert_eq!(status, 200, "{approved}");
-        let back = browser.get(approved["redirect_uri"].as_str().expect("it is text")).await.location();
-        assert_eq!(back.as_str(), url);
-        browser.get(url).await
-    }
-}
-
-async fn a_user_sees_what_they_allowed_and_takes_it_away(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn a_user_sees_what_they_allowed_and_takes_it_away() {
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({"app_name": "Reader"})).await;
     let tokens = server.tokens(&client, &[]).await;
     let browser = Browser::new();
@@ -42,10 +31,9 @@ async fn a_user_sees_what_they_allowed_and_takes_it_away(issuer: impl Fn() -> Op
     assert_eq!(server.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await.0, 400);
 }
 
-async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only(
-    issuer: impl Fn() -> Options,
-) {
-    let server = issuer().start();
+#[tokio::test]
+async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only() {
+    let server = DATABASE.issuer().start();
     let (browser, other) = (Browser::new(), Browser::new());
     let registration = format!("{}/oauth/register", server.address);
     let page = server.log_in_to(&browser, &registration, "ada").await;
@@ -88,16 +76,8 @@ async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only
 /// OpenID Connect RP-Initiated Logout 2 to 4.
 #[tokio::test]
 async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only() {
-    let server = Options::new().argument("--demo").start();
-    let document = json!({
-        "redirect_uris": ["https://client.example/callback?own=1"],
-        "post_logout_redirect_uris": ["https://client.example/bye"],
-    });
-    let (_, created) = server.send(Method::POST, "/auth/oauth2/register", document).await;
-    let client = crate::world::Registered {
-        id: created["client_id"].as_str().unwrap().to_owned(),
-        secret: created["client_secret"].as_str().unwrap().to_owned(),
-    };
+    let server = DATABASE.demo().start();
+    let client = server.register(json!({"post_logout_redirect_uris": ["https://client.example/bye"]})).await;
     let browser = Browser::new();
     let login = browser.get(&server.authorization_url(&client, &[])).await.location();
     let csrf_token = browser.get(login.as_str()).await.field("csrf_token");
@@ -148,9 +128,4 @@ async fn the_first_start_makes_an_api_key_and_shows_it_once() {
     assert_eq!(read(&again, &key).await.0, 404);
     again.terminate();
     assert_eq!(again.next_line(), "", "the second start prints no key");
-}
-
-on_both_databases! {
-    a_user_sees_what_they_allowed_and_takes_it_away,
-    an_owner_registers_edits_rotates_and_deletes_their_own_application_only,
 }

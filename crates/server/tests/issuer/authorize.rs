@@ -3,9 +3,10 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use super::DATABASE;
 use crate::{
-    support::{API_KEY, Options, Server, answer},
-    world::{Browser, REDIRECT_URI, issuer},
+    support::{Server, answer},
+    world::{Browser, REDIRECT_URI},
 };
 
 #[tokio::test]
@@ -25,7 +26,7 @@ async fn without_a_login_url_and_outside_the_demonstration_there_is_no_issuer() 
 /// RFC 8414 3.3 and OpenID Connect Discovery 4.3: the issuer equals the place its metadata are found at.
 #[tokio::test]
 async fn the_metadata_stand_where_the_issuer_says() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let own = format!("{}/auth/oauth2", server.address);
     let (_, oidc) = server.get("/auth/oauth2/.well-known/openid-configuration").await;
     let (_, oauth) = server.get("/.well-known/oauth-authorization-server/auth/oauth2").await;
@@ -45,7 +46,7 @@ async fn the_metadata_stand_where_the_issuer_says() {
 /// RFC 6749 4.1.2.1, RFC 9700 4.11, ASVS 10.4.1: where client or redirect URI cannot be trusted, a page answers.
 #[tokio::test]
 async fn a_bad_client_or_redirect_uri_gets_a_page_and_never_a_redirect() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let other = format!("{REDIRECT_URI}&more=1");
@@ -76,7 +77,7 @@ async fn a_bad_client_or_redirect_uri_gets_a_page_and_never_a_redirect() {
 /// RFC 6749 4.1.2.1, RFC 9207 2: other mistakes are told to the client, with `iss` and `state`.
 #[tokio::test]
 async fn other_mistakes_are_told_to_the_client() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     for (more, error) in [
@@ -112,7 +113,7 @@ async fn other_mistakes_are_told_to_the_client() {
 /// RFC 9700 2.1.1, ASVS 10.4.6: public clients need S256; a nonce may stand in for confidential ones only.
 #[tokio::test]
 async fn the_challenge_is_waived_for_confidential_clients_with_a_nonce_only() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let browser = Browser::new();
     let confidential = server.client(json!({})).await;
     let public = server.client(json!({"token_endpoint_auth_method": "none"})).await;
@@ -131,8 +132,9 @@ async fn the_challenge_is_waived_for_confidential_clients_with_a_nonce_only() {
     assert_eq!(error(&legacy, &without_nonce).await, None);
 }
 
-async fn the_application_reads_and_approves_a_login_session(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn the_application_reads_and_approves_a_login_session() {
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({"app_name": "Reader"})).await;
     let browser = Browser::new();
     let more = [("login_hint", "ada@example.com"), ("max_age", "60"), ("prompt", "login")];
@@ -172,7 +174,7 @@ async fn the_application_reads_and_approves_a_login_session(issuer: impl Fn() ->
 
 #[tokio::test]
 async fn a_denial_brings_the_user_back_to_the_client_with_the_reason_as_it_was_written() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let id = server.login_session(&browser, &client, &[]).await;
@@ -189,7 +191,7 @@ async fn a_denial_brings_the_user_back_to_the_client_with_the_reason_as_it_was_w
 /// Who begins a request and hands its id to somebody else does not go on as that person, and the other way round.
 #[tokio::test]
 async fn an_approval_is_of_use_in_the_browser_that_began_and_was_sent_on() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let (attacker, victim) = (Browser::new(), Browser::new());
     let id = server.login_session(&attacker, &client, &[]).await;
@@ -203,7 +205,7 @@ async fn an_approval_is_of_use_in_the_browser_that_began_and_was_sent_on() {
 /// RFC 6819 5.3.5, ASVS 10.4.16: consent cannot be given by another site, and works once.
 #[tokio::test]
 async fn consent_needs_the_page_and_works_once() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({"app_name": "<b>App</b>"})).await;
     let browser = Browser::new();
     let id = server.login_session(&browser, &client, &[]).await;
@@ -224,8 +226,9 @@ async fn consent_needs_the_page_and_works_once() {
     assert_eq!(again.status, StatusCode::NOT_FOUND);
 }
 
-async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted() {
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let first = server.grant(&browser, &client, &[("scope", "openid profile")]).await;
@@ -241,8 +244,9 @@ async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted(issuer:
 }
 
 /// OpenID Connect Core 3.1.2.1.
-async fn prompt_none_answers_from_the_session_or_says_what_is_missing(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn prompt_none_answers_from_the_session_or_says_what_is_missing() {
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let silent = async |more: &[(&str, &str)]| {
@@ -259,7 +263,7 @@ async fn prompt_none_answers_from_the_session_or_says_what_is_missing(issuer: im
 
 #[tokio::test]
 async fn answers_travel_by_query_fragment_form_or_message() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let ask = |mode| server.authorization_url(&client, &[("response_mode", mode), ("prompt", "none")]);
@@ -279,10 +283,8 @@ async fn answers_travel_by_query_fragment_form_or_message() {
 
 #[tokio::test]
 async fn the_demonstration_logs_in_whom_one_clicks_and_the_opener_policy_is_the_operators() {
-    let server = Options::new()
-        .argument("--demo")
-        .variable("HANDFAST_ISSUER_CROSS_ORIGIN_OPENER_POLICY", "same-origin")
-        .start();
+    let server =
+        DATABASE.demo().variable("HANDFAST_ISSUER_CROSS_ORIGIN_OPENER_POLICY", "same-origin").start();
     let browser = Browser::new();
     let url = format!(
         "{}/auth/oauth2/authorize?response_type=code&client_id=client1&redirect_uri=http%3A%2F%2F127.0.0.1%3A5%2Fcallback\
@@ -308,37 +310,24 @@ async fn the_demonstration_logs_in_whom_one_clicks_and_the_opener_policy_is_the_
 /// A restart between any two steps changes nothing.
 #[tokio::test]
 async fn a_restart_between_any_two_steps_is_not_noticed() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let id = server.login_session(&browser, &client, &[]).await;
-    let restart = |server: Server| {
-        server
-            .kill()
-            .variable("HANDFAST_API_KEY", API_KEY)
-            .variable("HANDFAST_ISSUER_LOGIN_URL", "https://app.example/connect")
-            .start()
-    };
-    let server = restart(server);
+    let server = server.kill().start();
     let (_, approved) = server.approve(&id, json!({"user": "ada"})).await;
     let consent_url = approved["redirect_uri"].as_str().unwrap().to_owned();
-    let server = restart(server);
+    let server = server.kill().start();
     let csrf_token = browser.get(&consent_url).await.field("csrf_token");
-    let server = restart(server);
+    let server = server.kill().start();
     let answer =
         browser.post(&consent_url, &[("csrf_token", &csrf_token), ("decision", "allow")]).await.answer();
-    let server = restart(server);
+    let server = server.kill().start();
     let (status, tokens) = server.redeem(&client, &answer["code"]).await;
     assert_eq!(status, 200, "{tokens}");
-    let server = restart(server);
+    let server = server.kill().start();
     let (status, refreshed) = server.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!(status, 200, "{refreshed}");
-    let server = restart(server);
+    let server = server.kill().start();
     assert_eq!(server.userinfo(refreshed["access_token"].as_str().unwrap()).await.0, 200);
-}
-
-on_both_databases! {
-    the_application_reads_and_approves_a_login_session,
-    remembered_consent_is_not_asked_for_again_unless_more_is_wanted,
-    prompt_none_answers_from_the_session_or_says_what_is_missing,
 }

@@ -4,9 +4,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::DATABASE;
 use crate::{
     support::{Server, answer},
-    world::{Browser, Registered, issuer},
+    world::{Browser, Registered},
 };
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -58,7 +59,7 @@ async fn decide(browser: &Browser, consent: &str, decision: &str) -> (Url, Strin
 /// RFC 8628 3.2 to 3.5.
 #[tokio::test]
 async fn a_device_waits_until_its_user_has_typed_the_code_and_said_yes() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = device_client(&server).await;
     let device = begin(&server, &client).await;
     assert_eq!((&device["expires_in"], &device["interval"]), (&json!(600), &json!(5)));
@@ -87,7 +88,7 @@ async fn a_device_waits_until_its_user_has_typed_the_code_and_said_yes() {
 /// RFC 8628 3.5 and 5.
 #[tokio::test]
 async fn a_denied_unknown_or_foreign_code_gets_no_tokens() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = device_client(&server).await;
     let device = begin(&server, &client).await;
     let browser = Browser::new();
@@ -112,7 +113,7 @@ async fn a_denied_unknown_or_foreign_code_gets_no_tokens() {
 /// The answer belongs to the browser that typed the code: another grant cannot be put in its place.
 #[tokio::test]
 async fn nobody_hands_a_device_a_grant_of_their_own() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = device_client(&server).await;
     let device = begin(&server, &client).await;
     let own = begin(&server, &client).await;

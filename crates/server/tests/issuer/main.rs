@@ -1,33 +1,48 @@
-//! The issuer of the real binary, spoken to over HTTP as browsers, clients and applications speak to it.
+//! The issuer of the real binary, spoken to over HTTP as browsers, clients and applications speak to it. Each test runs
+//! on both databases.
 
-/// Runs tests on an embedded SQLite and on PostgreSQL.
-macro_rules! on_both_databases {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
-                super::$test(crate::world::issuer).await;
-            })*
-        }
+#![expect(clippy::duplicate_mod, reason = "the same tests run on both databases")]
 
-        mod postgresql {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
-                super::$test(crate::world::issuer_on_postgresql).await;
-            })*
-        }
-    };
-}
-
-mod account;
-mod authorize;
-mod device;
+mod database;
+mod key;
 #[path = "../support/postgres.rs"]
 mod postgres;
-mod proofs;
 mod published_clients;
-mod registration;
-mod standards;
+mod site;
 #[path = "../server/support.rs"]
 #[expect(dead_code, reason = "the other tests of the binary use the rest of it")]
 mod support;
-mod tokens;
 mod world;
+
+#[path = "."]
+mod sqlite {
+    const DATABASE: crate::database::Database = crate::database::Database::Sqlite;
+
+    mod account;
+    mod authorize;
+    mod device;
+    mod expiry;
+    mod login;
+    mod proofs;
+    mod published_keys;
+    mod registration;
+    mod standards;
+    mod tokens;
+}
+
+#[path = "."]
+mod postgresql {
+    const DATABASE: crate::database::Database = crate::database::Database::Postgresql;
+
+    mod account;
+    mod authorize;
+    mod device;
+    mod expiry;
+    mod login;
+    mod proofs;
+    mod published_keys;
+    mod registration;
+    mod replicas;
+    mod standards;
+    mod tokens;
+}

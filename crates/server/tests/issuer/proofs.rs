@@ -1,71 +1,14 @@
 //! Clients that show a key instead of a secret: DPoP (RFC 9449) and `private_key_jwt` (RFC 7523).
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use handfast_protocol::{PublicJwk, Sha256Hash};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::DATABASE;
 use crate::{
+    key::{Key, assertion, now, redeem_by_assertion, token_url},
     support::{Server, answer},
-    world::{Browser, CHALLENGE, REDIRECT_URI, Registered, VERIFIER, claims, issuer},
+    world::{Browser, CHALLENGE, REDIRECT_URI, Registered, VERIFIER, claims},
 };
-
-/// A key of a client.
-struct Key {
-    pair: EcdsaKeyPair,
-    jwk: Value,
-}
-
-impl Key {
-    fn new() -> Self {
-        let signing = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(signing, &SystemRandom::new()).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(signing, pkcs8.as_ref()).unwrap();
-        let point = pair.public_key().as_ref();
-        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let jwk = json!({"kty": "EC", "crv": "P-256", "x": encode(&point[1..33]), "y": encode(&point[33..])});
-        Self { pair, jwk }
-    }
-
-    fn thumbprint(&self) -> String {
-        PublicJwk::parse(&self.jwk).unwrap().thumbprint().to_owned()
-    }
-
-    fn sign(&self, header: &Value, claims: &Value) -> String {
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", encode(header), encode(claims));
-        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
-    /// A proof made now for a request to `url`.
-    fn proof(&self, method: &str, url: &str, access_token: Option<&str>) -> String {
-        let mut claims = json!({"jti": unique(), "htm": method, "htu": url, "iat": now()});
-        if let Some(token) = access_token {
-            claims["ath"] = json!(Sha256Hash::of(token).as_str());
-        }
-        self.sign(&json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk}), &claims)
-    }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-fn unique() -> String {
-    static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
-    format!("id-{}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-}
-
-fn token_url(server: &Server) -> String {
-    format!("{}/auth/oauth2/token", server.address)
-}
 
 /// A token request with a DPoP header.
 async fn prove(server: &Server, client: &Registered, proof: &str, form: &[(&str, &str)]) -> (u16, Value) {
@@ -101,7 +44,7 @@ async fn userinfo(server: &Server, scheme: &str, token: &str, proof: Option<&str
 /// RFC 9449 5 to 7, ASVS 10.3.5.
 #[tokio::test]
 async fn a_token_asked_for_with_a_proof_is_good_with_a_proof_only() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let key = Key::new();
     let (status, tokens) = redeem(&server, &client, &key, &[]).await;
@@ -140,7 +83,7 @@ async fn a_token_asked_for_with_a_proof_is_good_with_a_proof_only() {
 /// RFC 9449 5: without a secret, the key is what a refresh token is bound to.
 #[tokio::test]
 async fn the_refresh_token_of_a_public_client_needs_the_same_key() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({"token_endpoint_auth_method": "none"})).await;
     let key = Key::new();
     let (_, tokens) = redeem(&server, &client, &key, &[]).await;
@@ -158,7 +101,7 @@ async fn the_refresh_token_of_a_public_client_needs_the_same_key() {
 /// RFC 9449 10, 4.3 and 5.2.
 #[tokio::test]
 async fn a_code_can_be_bound_and_a_bad_proof_has_its_own_error() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let (key, other) = (Key::new(), Key::new());
     let thumbprint = key.thumbprint();
@@ -175,7 +118,7 @@ async fn a_code_can_be_bound_and_a_bad_proof_has_its_own_error() {
 /// RFC 9449 10.1.
 #[tokio::test]
 async fn a_proof_beside_a_pushed_request_binds_the_code() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let key = Key::new();
     let url = format!("{}/auth/oauth2/par", server.address);
@@ -207,27 +150,14 @@ async fn a_proof_beside_a_pushed_request_binds_the_code() {
 /// RFC 7523 3, OpenID Connect Core 9.
 #[tokio::test]
 async fn a_client_authenticates_by_a_jwt_of_its_own_key_once() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let key = Key::new();
     let client = server
         .client(json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key.jwk]}}))
         .await;
     assert!(client.secret.is_empty(), "a client with a key has no secret");
-    let good = json!({
-        "iss": client.id, "sub": client.id, "aud": format!("{}/auth/oauth2", server.address),
-        "exp": now() + 60, "iat": now(), "jti": unique(),
-    });
-    let ask = async |assertion: &str, code: &str| {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", REDIRECT_URI),
-            ("code_verifier", VERIFIER),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-            ("client_assertion", assertion),
-        ];
-        answer(server.request(Method::POST, "/auth/oauth2/token").form(&form)).await
-    };
+    let good = assertion(&server, &client);
+    let ask = async |assertion: &str, code: &str| redeem_by_assertion(&server, assertion, code).await;
     let sign = |claims: &Value| key.sign(&json!({"alg": "ES256"}), claims);
     for (name, value, reason) in [
         ("aud", json!("https://other.example"), "aud"),
@@ -247,10 +177,10 @@ async fn a_client_authenticates_by_a_jwt_of_its_own_key_once() {
     assert_eq!(ask(&foreign, "a code").await.0, 401);
 
     let code = server.grant(&Browser::new(), &client, &[]).await["code"].clone();
-    let assertion = sign(&good);
-    let (status, tokens) = ask(&assertion, &code).await;
+    let signed = sign(&good);
+    let (status, tokens) = ask(&signed, &code).await;
     assert_eq!(status, 200, "{tokens}");
-    let (status, refused) = ask(&assertion, &code).await;
+    let (status, refused) = ask(&signed, &code).await;
     assert_eq!((status, &refused["error"]), (401, &json!("invalid_client")), "{refused}");
     assert!(refused["error_description"].as_str().unwrap().contains("used before"), "{refused}");
 }
@@ -258,7 +188,7 @@ async fn a_client_authenticates_by_a_jwt_of_its_own_key_once() {
 /// OpenID Connect Registration 2.
 #[tokio::test]
 async fn a_client_that_signs_must_register_a_key() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let body = json!({
         "app_name": "Signer", "owner_id": "operator", "redirect_uri": [REDIRECT_URI],
         "token_endpoint_auth_method": "private_key_jwt",

@@ -2,17 +2,17 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::{Mutex, PoisonError},
 };
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
+    database::Database,
     support::{API_KEY, Server},
-    world::{Browser, issuer},
+    world::Browser,
 };
 
 /// A Python program that answers each line with a line of JSON.
@@ -25,7 +25,8 @@ struct Program {
 impl Program {
     fn start(environment: &str, packages: &[&str], script: &str, arguments: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/issuer").join(script);
-        let mut child = Command::new(python(environment, packages))
+        let python = xtask::tools::from_pypi(environment, packages).expect("PyPI has them");
+        let mut child = Command::new(python)
             .arg(script)
             .args(arguments)
             .env("OAUTHLIB_INSECURE_TRANSPORT", "true")
@@ -54,25 +55,6 @@ impl Drop for Program {
     }
 }
 
-/// The interpreter of an environment with exactly these packages, installed once for all runs.
-fn python(environment: &str, packages: &[&str]) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let home = std::env::home_dir().expect("there is a home folder");
-    let folder = home.join(".cache/handfast/python").join(environment);
-    let (interpreter, ready) = (folder.join("bin/python"), folder.join("ready"));
-    if !ready.exists() {
-        let run = |command: &mut Command| {
-            let output = command.output().expect("python3 is installed");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        run(Command::new(&interpreter).args(["-m", "pip", "install", "--quiet"]).args(packages));
-        std::fs::write(ready, packages.join("\n")).expect("the cache is writable");
-    }
-    interpreter
-}
-
 fn connectivly(server: &Server) -> Program {
     let packages = ["connectivly==0.1.0"];
     Program::start("connectivly-0.1.0", &packages, "connectivly_client.py", &[API_KEY, &server.address])
@@ -80,7 +62,7 @@ fn connectivly(server: &Server) -> Program {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_connectivly_package_approves_denies_and_validates() {
-    let server = issuer().start();
+    let server = Database::Sqlite.issuer().start();
     let client = server.client(json!({"profile": "connectivly", "app_name": "Guide"})).await;
     let browser = Browser::new();
     let mut program = connectivly(&server);
@@ -119,7 +101,7 @@ async fn the_published_connectivly_package_approves_denies_and_validates() {
 /// The guide to its end: register on the page, let the client log in, see the user's name.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_flask_oauthlib_client_completes_its_flow_under_the_legacy_profile() {
-    let server = issuer().variable("HANDFAST_ISSUER_LEGACY_CLIENTS", "true").start();
+    let server = Database::Sqlite.issuer().variable("HANDFAST_ISSUER_LEGACY_CLIENTS", "true").start();
     let browser = Browser::new();
     let registration = format!("{}/oauth/register", server.address);
     let page = server.log_in_to(&browser, &registration, "aweng").await;

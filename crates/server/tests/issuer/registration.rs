@@ -3,15 +3,13 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::{
-    support::{Options, answer},
-    world::issuer,
-};
+use super::DATABASE;
+use crate::support::answer;
 
 /// RFC 7591 3, RFC 7592 2.
 #[tokio::test]
 async fn a_client_registers_reads_changes_and_deletes_itself() {
-    let server = Options::new().argument("--demo").start();
+    let server = DATABASE.demo().start();
     let document = json!({
         "client_name": "My client",
         "redirect_uris": ["http://127.0.0.1:9/cb", "https://client.example/cb"],
@@ -42,13 +40,13 @@ async fn a_client_registers_reads_changes_and_deletes_itself() {
 /// RFC 7591 3.2.2.
 #[tokio::test]
 async fn metadata_that_cannot_be_kept_are_refused_by_name() {
-    let server = Options::new().argument("--demo").start();
+    let server = DATABASE.demo().start();
     for (more, error) in [
         (json!({"redirect_uris": ["http://client.example/cb"]}), "invalid_redirect_uri"),
         (json!({"redirect_uris": []}), "invalid_redirect_uri"),
         (json!({"response_types": ["token"]}), "invalid_client_metadata"),
         (json!({"grant_types": ["implicit"]}), "invalid_client_metadata"),
-        (json!({"jwks_uri": "https://client.example/jwks"}), "invalid_client_metadata"),
+        (json!({"request_object_signing_alg": "RS256"}), "invalid_client_metadata"),
         (json!({"token_endpoint_auth_method": "tls_client_auth"}), "invalid_client_metadata"),
     ] {
         let mut document = json!({"redirect_uris": ["https://client.example/cb"]});
@@ -62,9 +60,9 @@ async fn metadata_that_cannot_be_kept_are_refused_by_name() {
 #[tokio::test]
 async fn registration_is_behind_the_initial_access_token() {
     let document = json!({"redirect_uris": ["https://client.example/cb"]});
-    let closed = issuer().start();
+    let closed = DATABASE.issuer().start();
     assert_eq!(closed.send(Method::POST, "/auth/oauth2/register", document.clone()).await.0, 401);
-    let server = issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();
     let register =
         |token| server.request(Method::POST, "/auth/oauth2/register").bearer_auth(token).json(&document);
     assert_eq!(answer(register("wrong")).await.0, 401);

@@ -3,21 +3,16 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::DATABASE;
 use crate::{
-    support::{Options, Server, answer},
-    world::{Browser, CHALLENGE, REDIRECT_URI, Registered, claims, header, issuer},
+    support::answer,
+    world::{Browser, CHALLENGE, REDIRECT_URI, Registered, claims, header},
 };
 
-impl Server {
-    async fn post_as(&self, client: &Registered, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
-        let request = self.request(Method::POST, path).form(form);
-        answer(request.basic_auth(&client.id, Some(&client.secret))).await
-    }
-}
-
 /// RFC 7662 2.
-async fn a_client_introspects_its_own_tokens_and_the_operator_all(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn a_client_introspects_its_own_tokens_and_the_operator_all() {
+    let server = DATABASE.issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let tokens = server.tokens(&client, &[]).await;
     let (access, refresh) =
@@ -43,7 +38,7 @@ async fn a_client_introspects_its_own_tokens_and_the_operator_all(issuer: impl F
 
 #[tokio::test]
 async fn who_guesses_tokens_without_a_key_is_slowed_down() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let ask = || server.request(Method::POST, "/api/introspect").form(&[("token", "junk")]).send();
     let mut refused = false;
     // A burst of 20 passes, and then one a second.
@@ -57,8 +52,9 @@ async fn who_guesses_tokens_without_a_key_is_slowed_down() {
 }
 
 /// RFC 7009 2, ASVS 10.4.10.
-async fn a_client_revokes_its_own_tokens(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn a_client_revokes_its_own_tokens() {
+    let server = DATABASE.issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     for kind in ["access_token", "refresh_token"] {
         let tokens = server.tokens(&client, &[]).await;
@@ -79,8 +75,9 @@ async fn a_client_revokes_its_own_tokens(issuer: impl Fn() -> Options) {
 }
 
 /// RFC 9126 2 and 4.
-async fn a_pushed_request_is_used_once_by_its_own_client(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn a_pushed_request_is_used_once_by_its_own_client() {
+    let server = DATABASE.issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let browser = Browser::new();
     let request = [
@@ -115,22 +112,14 @@ async fn a_pushed_request_is_used_once_by_its_own_client(issuer: impl Fn() -> Op
 }
 
 /// OpenID Connect Core 5.3.2 and 8.
-async fn userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so(issuer: impl Fn() -> Options) {
-    let server = issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();
-    let register = async |host: &str, more: Value| {
-        let mut document =
-            json!({"redirect_uris": [format!("https://{host}/callback?own=1")], "subject_type": "pairwise"});
-        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let request =
-            server.request(Method::POST, "/auth/oauth2/register").bearer_auth("come-in").json(&document);
-        let (status, created) = answer(request).await;
-        assert_eq!(status, 201, "{created}");
-        let text = |name: &str| created[name].as_str().unwrap().to_owned();
-        Registered { id: text("client_id"), secret: text("client_secret") }
-    };
-    let signed = json!({"userinfo_signed_response_alg": "ES256", "id_token_signed_response_alg": "EdDSA"});
-    let first = register("client.example", signed).await;
-    let same_host = register("client.example", json!({})).await;
+#[tokio::test]
+async fn userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so() {
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();
+    let first = json!({
+        "subject_type": "pairwise", "userinfo_signed_response_alg": "ES256", "id_token_signed_response_alg": "EdDSA",
+    });
+    let first = server.register(first).await;
+    let same_host = server.register(json!({"subject_type": "pairwise"})).await;
     let tokens = server.tokens(&first, &[]).await;
     assert_eq!(header(&tokens["id_token"])["alg"], json!("EdDSA"));
     let subject = claims(&tokens["id_token"])["sub"].clone();
@@ -158,8 +147,9 @@ async fn userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so(is
 }
 
 /// ASVS 11.2.2: keys are replaced by command, and what the old ones signed stays good.
-async fn rotated_keys_stay_published_while_their_tokens_live(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn rotated_keys_stay_published_while_their_tokens_live() {
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let before = server.tokens(&client, &[]).await;
     let output = server.command_with_key(&["issuer", "rotate-keys"]);
@@ -177,15 +167,10 @@ async fn rotated_keys_stay_published_while_their_tokens_live(issuer: impl Fn() -
 /// ASVS 11.2.2: a key past its age is replaced by itself.
 #[tokio::test]
 async fn keys_are_replaced_by_age() {
-    let server = issuer().variable("HANDFAST_ISSUER_KEY_LIFETIME", "1000").start();
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_KEY_LIFETIME", "1000").start();
     let (_, before) = server.get("/auth/jwks.json").await;
-    let again = server.kill();
-    // Every key is older than no time at all.
-    let server = again
-        .variable("HANDFAST_API_KEY", crate::support::API_KEY)
-        .variable("HANDFAST_ISSUER_LOGIN_URL", "https://app.example/")
-        .variable("HANDFAST_ISSUER_KEY_LIFETIME", "0")
-        .start();
+    DATABASE.execute(&server, &["UPDATE issuer_keys SET created_at = created_at - 1001000"]).await;
+    let server = server.kill().start();
     let (_, after) = server.get("/auth/jwks.json").await;
     let count = |jwks: &Value| jwks["keys"].as_array().unwrap().len();
     assert_eq!((count(&before), count(&after)), (3, 6));
@@ -193,7 +178,7 @@ async fn keys_are_replaced_by_age() {
 
 #[tokio::test]
 async fn clients_are_made_on_the_command_line() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let create = ["client", "create", "From the shell", "--redirect-uri", REDIRECT_URI, "--json"];
     let output = server.command_with_key(&create);
     assert!(output.status.success(), "{}", crate::support::printed(&output));
@@ -204,12 +189,4 @@ async fn clients_are_made_on_the_command_line() {
     assert_eq!(header(&tokens["access_token"])["typ"], json!("at+jwt"));
     let again = server.command_with_key(&create);
     assert!(!again.status.success() && crate::support::printed(&again).contains("exists already"));
-}
-
-on_both_databases! {
-    a_client_introspects_its_own_tokens_and_the_operator_all,
-    a_client_revokes_its_own_tokens,
-    a_pushed_request_is_used_once_by_its_own_client,
-    userinfo_is_signed_and_subjects_are_pairwise_for_clients_that_ask_so,
-    rotated_keys_stay_published_while_their_tokens_live,
 }

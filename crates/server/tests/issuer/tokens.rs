@@ -3,15 +3,16 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::DATABASE;
 use crate::{
-    support::{Options, answer},
-    world::{Browser, REDIRECT_URI, VERIFIER, claims, header, issuer},
+    support::answer,
+    world::{Browser, REDIRECT_URI, VERIFIER, claims, header, one_success_among},
 };
 
 /// RFC 9068 2, OpenID Connect Core 2 and 5.3.
 #[tokio::test]
 async fn tokens_say_who_for_whom_and_how_long() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let tokens = server.tokens(&client, &[]).await;
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(1800)));
@@ -39,7 +40,7 @@ async fn tokens_say_who_for_whom_and_how_long() {
 /// OpenID Connect Core 5.4 and 5.5.
 #[tokio::test]
 async fn claims_are_released_by_scope_or_by_name() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let tokens = server.tokens(&client, &[("scope", "openid")]).await;
     let (_, user) = server.userinfo(tokens["access_token"].as_str().unwrap()).await;
@@ -54,7 +55,7 @@ async fn claims_are_released_by_scope_or_by_name() {
 /// What the published `connectivly` package checks: no `aud`, RS256, `scopes` and `app`, and no secret's hash.
 #[tokio::test]
 async fn applications_of_the_approval_api_get_the_tokens_their_package_reads() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({"profile": "connectivly", "app_name": "Reader"})).await;
     let tokens = server.tokens(&client, &[]).await;
     let access = claims(&tokens["access_token"]);
@@ -67,8 +68,9 @@ async fn applications_of_the_approval_api_get_the_tokens_their_package_reads() {
 }
 
 /// RFC 6749 4.1.3, RFC 7636 4.6, RFC 9700 2.1.1, ASVS 10.4.3: a code is bound to client, redirect URI and challenge.
-async fn a_code_is_bound_to_client_redirect_uri_and_challenge(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn a_code_is_bound_to_client_redirect_uri_and_challenge() {
+    let server = DATABASE.issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let browser = Browser::new();
     let code =
@@ -105,31 +107,21 @@ async fn a_code_is_bound_to_client_redirect_uri_and_challenge(issuer: impl Fn() 
 }
 
 /// RFC 6749 4.1.2, RFC 9700 4.13, ASVS 10.4.2: one of fifty gets tokens, and they end because the code was reused.
-async fn one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked(issuer: impl Fn() -> Options) {
-    let server = std::sync::Arc::new(issuer().start());
+#[tokio::test]
+async fn one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked() {
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let code = server.grant(&Browser::new(), &client, &[]).await.remove("code").unwrap();
-    let requests = (0..50).map(|_| {
-        let (server, client, code) = (std::sync::Arc::clone(&server), client.clone(), code.clone());
-        tokio::spawn(async move { server.redeem(&client, &code).await })
-    });
-    let mut won = Vec::new();
-    for request in requests.collect::<Vec<_>>() {
-        let (status, body) = request.await.unwrap();
-        match status {
-            200 => won.push(body),
-            _ => assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")), "{body}"),
-        }
-    }
-    let [tokens] = won.as_slice() else { panic!("{} requests succeeded", won.len()) };
+    let tokens = one_success_among((0..50).map(|_| server.redemption(&client, &code))).await;
     assert_eq!(server.userinfo(tokens["access_token"].as_str().unwrap()).await.0, 401);
     let (status, _) = server.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!(status, 400);
 }
 
 /// RFC 9700 4.14.2, ASVS 10.4.5: refresh tokens rotate, and the reuse of one revokes its family.
-async fn a_refresh_token_works_once_and_its_reuse_revokes_the_family(issuer: impl Fn() -> Options) {
-    let server = issuer().start();
+#[tokio::test]
+async fn a_refresh_token_works_once_and_its_reuse_revokes_the_family() {
+    let server = DATABASE.issuer().start();
     let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
     let tokens = server.tokens(&client, &[]).await;
     let first = tokens["refresh_token"].as_str().unwrap();
@@ -148,7 +140,7 @@ async fn a_refresh_token_works_once_and_its_reuse_revokes_the_family(issuer: imp
 /// RFC 6749 6: fewer scopes may be asked for, never more.
 #[tokio::test]
 async fn a_refresh_may_narrow_the_scopes_only() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({})).await;
     let tokens = server.tokens(&client, &[("scope", "openid profile")]).await;
     let refresh = async |token: &Value, scope: &str| {
@@ -170,14 +162,14 @@ async fn a_refresh_may_narrow_the_scopes_only() {
 /// ASVS 10.4.8: rotation never extends the grant's absolute expiry.
 #[tokio::test]
 async fn rotation_does_not_extend_the_grant() {
-    let server = issuer().variable("HANDFAST_ISSUER_GRANT_LIFETIME", "900").start();
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_GRANT_LIFETIME", "900").start();
     let client = server.client(json!({})).await;
     let tokens = server.tokens(&client, &[]).await;
     assert!(tokens["expires_in"].as_u64().unwrap() <= 900);
     let end = claims(&tokens["access_token"])["exp"].clone();
     let (_, second) = server.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!(claims(&second["access_token"])["exp"], end);
-    let server = issuer().variable("HANDFAST_ISSUER_GRANT_LIFETIME", "0").start();
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_GRANT_LIFETIME", "0").start();
     let client = server.client(json!({})).await;
     let code = server.grant(&Browser::new(), &client, &[]).await.remove("code").unwrap();
     assert_eq!(server.redeem(&client, &code).await.0, 400);
@@ -186,7 +178,7 @@ async fn rotation_does_not_extend_the_grant() {
 /// RFC 6749 2.3.1 and 5.2, RFC 8707 2.2, ASVS 10.4.9.
 #[tokio::test]
 async fn clients_authenticate_by_header_or_body_and_not_by_both() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let client = server.client(json!({"grant_types": ["client_credentials"]})).await;
     let form = [("grant_type", "client_credentials")];
     let (status, tokens) = server.token(&client, &form).await;
@@ -222,7 +214,7 @@ async fn clients_authenticate_by_header_or_body_and_not_by_both() {
 #[tokio::test]
 async fn a_token_is_for_the_resources_that_were_asked_for() {
     let (api, other) = ("https://api.example.com/", "https://files.example.com/");
-    let server = issuer().variable("HANDFAST_ISSUER_RESOURCES", &format!("{api}, {other}")).start();
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_RESOURCES", &format!("{api}, {other}")).start();
     let client = server.client(json!({})).await;
     let tokens = server.tokens(&client, &[("resource", api)]).await;
     assert_eq!(claims(&tokens["access_token"])["aud"], json!(api));
@@ -243,7 +235,7 @@ async fn a_token_is_for_the_resources_that_were_asked_for() {
 /// CORS stands where programs in a page ask, and nowhere else.
 #[tokio::test]
 async fn pages_may_call_token_metadata_and_keys_but_never_authorize() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let allowed = async |path: &str| {
         let request = server.request(Method::GET, path).header("origin", "https://page.example");
         let answer = request.send().await.unwrap();
@@ -262,7 +254,7 @@ async fn pages_may_call_token_metadata_and_keys_but_never_authorize() {
 /// RFC 6750 3.
 #[tokio::test]
 async fn userinfo_says_why_it_refuses() {
-    let server = issuer().start();
+    let server = DATABASE.issuer().start();
     let challenge = async |token: Option<&str>| {
         let request = server.request(Method::GET, "/auth/oauth2/userinfo");
         let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
@@ -281,7 +273,7 @@ async fn userinfo_says_why_it_refuses() {
 /// Nothing secret reaches the log.
 #[tokio::test]
 async fn no_token_code_or_secret_is_logged() {
-    let server = issuer().variable("HANDFAST_LOG", "trace").start();
+    let server = DATABASE.issuer().variable("HANDFAST_LOG", "trace").start();
     let client = server.client(json!({})).await;
     let browser = Browser::new();
     let id = server.login_session(&browser, &client, &[]).await;
@@ -303,10 +295,4 @@ async fn no_token_code_or_secret_is_logged() {
     {
         assert!(!log.contains(text), "the log holds {text}");
     }
-}
-
-on_both_databases! {
-    a_code_is_bound_to_client_redirect_uri_and_challenge,
-    one_of_fifty_token_requests_succeeds_and_its_tokens_are_revoked,
-    a_refresh_token_works_once_and_its_reuse_revokes_the_family,
 }

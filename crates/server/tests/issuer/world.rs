@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{API_KEY, Options, Server};
+use crate::support::{API_KEY, Server};
 
 /// RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -19,17 +19,8 @@ pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 /// Where the tests' clients want their answers.
 pub(crate) const REDIRECT_URI: &str = "https://client.example/callback?own=1";
 
-/// An issuer whose login URL is the page of an application that nobody runs: the tests play it.
-pub(crate) fn issuer() -> Options {
-    Options::new()
-        .variable("HANDFAST_API_KEY", API_KEY)
-        .variable("HANDFAST_ISSUER_LOGIN_URL", "https://app.example/connect?own=1")
-}
-
-/// The same on a new PostgreSQL database.
-pub(crate) fn issuer_on_postgresql() -> Options {
-    issuer().variable("HANDFAST_DATABASE_URL", &crate::postgres::new_database())
-}
+/// The page of an application that nobody runs: the tests play it.
+pub(crate) const LOGIN_URL: &str = "https://app.example/connect?own=1";
 
 /// A browser: keeps cookies, follows no redirect by itself.
 pub(crate) struct Browser {
@@ -147,6 +138,39 @@ impl Server {
         Registered { id: text("client_id"), secret: text("client_secret") }
     }
 
+    /// Registers a client from its metadata document, with the token `come-in` where the server wants one.
+    pub(crate) async fn register(&self, more: Value) -> Registered {
+        let mut document = json!({"redirect_uris": [REDIRECT_URI]});
+        document.as_object_mut().expect("it is one").extend(more.as_object().expect("more is one").clone());
+        let request = self.request(Method::POST, "/auth/oauth2/register").bearer_auth("come-in");
+        let (status, created) = crate::support::answer(request.json(&document)).await;
+        assert_eq!(status, 201, "{created}");
+        let text = |name: &str| created[name].as_str().unwrap_or_default().to_owned();
+        Registered { id: text("client_id"), secret: text("client_secret") }
+    }
+
+    /// A request of a client that shows its secret by Basic.
+    pub(crate) async fn post_as(
+        &self,
+        client: &Registered,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let request = self.request(Method::POST, path).form(form);
+        crate::support::answer(request.basic_auth(&client.id, Some(&client.secret))).await
+    }
+
+    /// Opens a page that asks who one is, logs in as `user`, and answers the page.
+    pub(crate) async fn log_in_to(&self, browser: &Browser, url: &str, user: &str) -> Page {
+        let id = browser.get(url).await.answer().remove("token").expect("the login URL gets a token");
+        let (status, approved) =
+            self.approve(&id, json!({"user": user, "claims": {"name": "A. Weng"}})).await;
+        assert_eq!(status, 200, "{approved}");
+        let back = browser.get(approved["redirect_uri"].as_str().expect("it is text")).await.location();
+        assert_eq!(back.as_str(), url);
+        browser.get(url).await
+    }
+
     /// The address of an authorization request; `more` replaces or, with an empty value, removes.
     pub(crate) fn authorization_url(&self, client: &Registered, more: &[(&str, &str)]) -> String {
         let mut params = BTreeMap::from([
@@ -186,16 +210,26 @@ impl Server {
         crate::support::answer(request).await
     }
 
-    /// Goes all the way: request, approval for `user`, consent; answers what the client gets.
+    /// Goes all the way: request, approval for Ada, consent; answers what the client gets.
     pub(crate) async fn grant(
         &self,
         browser: &Browser,
         client: &Registered,
         more: &[(&str, &str)],
     ) -> BTreeMap<String, String> {
+        self.grant_to(browser, client, more, ada()).await
+    }
+
+    /// The same with an approval of its own.
+    pub(crate) async fn grant_to(
+        &self,
+        browser: &Browser,
+        client: &Registered,
+        more: &[(&str, &str)],
+        approval: Value,
+    ) -> BTreeMap<String, String> {
         let id = self.login_session(browser, client, more).await;
-        let claims = json!({"name": "Ada Lovelace", "email": "ada@example.com", "tier": "gold"});
-        let (status, approved) = self.approve(&id, json!({"user": "ada", "claims": claims})).await;
+        let (status, approved) = self.approve(&id, approval).await;
         assert_eq!(status, 200, "{approved}");
         let consent_url = approved["redirect_uri"].as_str().expect("it is text").to_owned();
         let page = browser.get(&consent_url).await;
@@ -207,19 +241,18 @@ impl Server {
         browser.post(&consent_url, &[("csrf_token", &csrf_token), ("decision", "allow")]).await.answer()
     }
 
-    /// A token request; the client shows its secret by Basic.
-    pub(crate) async fn token(&self, client: &Registered, form: &[(&str, &str)]) -> (u16, Value) {
+    fn token_request(&self, client: &Registered, form: &[(&str, &str)]) -> RequestBuilder {
         let request = self.request(Method::POST, "/auth/oauth2/token").form(form);
-        let request = if client.secret.is_empty() {
-            request
-        } else {
-            request.basic_auth(&client.id, Some(&client.secret))
-        };
-        crate::support::answer(request).await
+        if client.secret.is_empty() { request } else { request.basic_auth(&client.id, Some(&client.secret)) }
     }
 
-    /// Redeems a code.
-    pub(crate) async fn redeem(&self, client: &Registered, code: &str) -> (u16, Value) {
+    /// A token request; the client shows its secret by Basic.
+    pub(crate) async fn token(&self, client: &Registered, form: &[(&str, &str)]) -> (u16, Value) {
+        crate::support::answer(self.token_request(client, form)).await
+    }
+
+    /// The request that redeems a code.
+    pub(crate) fn redemption(&self, client: &Registered, code: &str) -> RequestBuilder {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -227,7 +260,12 @@ impl Server {
             ("code_verifier", VERIFIER),
             ("client_id", &client.id),
         ];
-        self.token(client, &form).await
+        self.token_request(client, &form)
+    }
+
+    /// Redeems a code.
+    pub(crate) async fn redeem(&self, client: &Registered, code: &str) -> (u16, Value) {
+        crate::support::answer(self.redemption(client, code)).await
     }
 
     /// Goes all the way and redeems the code.
@@ -248,6 +286,26 @@ impl Server {
     pub(crate) async fn userinfo(&self, token: &str) -> (u16, Value) {
         crate::support::answer(self.request(Method::GET, "/auth/oauth2/userinfo").bearer_auth(token)).await
     }
+}
+
+/// Sends all requests at once, of which exactly one may succeed; answers what that one got.
+pub(crate) async fn one_success_among(requests: impl Iterator<Item = RequestBuilder>) -> Value {
+    let asking = requests.map(|request| tokio::spawn(crate::support::answer(request))).collect::<Vec<_>>();
+    let mut won = Vec::new();
+    for asked in asking {
+        let (status, body) = asked.await.expect("the server answers");
+        match status {
+            200 => won.push(body),
+            _ => assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")), "{body}"),
+        }
+    }
+    assert_eq!(won.len(), 1);
+    won.remove(0)
+}
+
+/// Whom the application lets through, and what it says about her.
+pub(crate) fn ada() -> Value {
+    json!({"user": "ada", "claims": {"name": "Ada Lovelace", "email": "ada@example.com", "tier": "gold"}})
 }
 
 /// The claims of a JWT whose signature the test does not look at.

@@ -31,13 +31,15 @@ pub(crate) struct Server {
     /// Where it listens, such as `http://localhost:41234`.
     pub(crate) address: String,
     folder: Arc<TempDir>,
-    variables: Vec<(String, String)>,
+    /// What the environment says to it.
+    pub(crate) variables: Vec<(String, String)>,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
     output: BufReader<ChildStdout>,
 }
 
 /// How a server is to be started.
+#[derive(Clone)]
 pub(crate) struct Options {
     folder: Arc<TempDir>,
     arguments: Vec<String>,
