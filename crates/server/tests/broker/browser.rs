@@ -77,6 +77,21 @@ impl Page {
         self.authorization_params()["state"].clone()
     }
 
+    /// The `state` that the page carries, if it is one that does.
+    fn own_state(&self) -> Option<String> {
+        let rest = self.html.split("state=").nth(1)?;
+        let state: String =
+            rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+        (state.len() == 43).then_some(state)
+    }
+
+    /// Everything that came, but for the cookies that it sets.
+    fn text(&self) -> String {
+        let headers = self.headers.iter().filter(|(name, _)| *name != "set-cookie");
+        let headers: Vec<String> = headers.map(|(name, value)| format!("{name}: {value:?}\n")).collect();
+        headers.concat() + &self.html
+    }
+
     /// The code with which the page reports an ending that is not success.
     pub(crate) fn error_code(&self) -> String {
         let data = self.data();
@@ -117,6 +132,8 @@ impl Browser {
         headers: &[(&str, &str)],
     ) -> Page {
         let form = [("request".to_owned(), attempt.request.to_string())];
+        server.keep_secret(&attempt.secret);
+        server.keep_secret(attempt.request["connect_token"].as_str().unwrap_or(&attempt.secret));
         // A cross-site POST carries no Lax cookie.
         self.request(
             server,
@@ -183,15 +200,20 @@ impl Browser {
             request = request.form(form);
         }
         let response = request.send().await.expect("the server answers");
-        self.keep_cookies(&response);
-        Page {
+        self.keep_cookies(server, &response);
+        let page = Page {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             html: response.text().await.expect("the answer is text"),
+        };
+        server.assert_tells_no_secret(&page.text());
+        if let Some(state) = page.own_state() {
+            server.keep_out_of_log(&state);
         }
+        page
     }
 
-    fn keep_cookies(&mut self, response: &Response) {
+    fn keep_cookies(&mut self, server: &Server, response: &Response) {
         for header in response.headers().get_all("set-cookie") {
             let header = header.to_str().unwrap();
             let (name, rest) = header.split_once('=').unwrap();
@@ -199,6 +221,7 @@ impl Browser {
             if header.contains("Max-Age=0") {
                 self.cookies.remove(name);
             } else {
+                server.keep_secret(value);
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }

@@ -249,6 +249,34 @@ async fn what_comes_to_a_custom_callback_host_goes_on_to_where_the_cookie_is() {
 }
 
 #[tokio::test]
+async fn a_server_below_a_path_is_reached_and_called_back_there() {
+    let provider = Provider::start().await;
+    let variables = [ALLOW, ("HANDFAST_PUBLIC_URL", "https://connect.localhost/auth/")];
+    let mut server = Server::start_behind(DATABASE, &provider, &variables).await;
+    // The proxy leaves the path as it is.
+    server.url += "/auth";
+    let mut browser = Browser::default();
+    let headers = [("origin", ORIGIN), ("host", "connect.localhost")];
+    let page = browser.start_with(&server, "acme", &Attempt::new("user-1"), &headers).await;
+    let callback = "https://connect.localhost/auth/oauth/callback";
+    assert_eq!(page.authorization_params()["redirect_uri"], callback);
+    assert!(
+        page.headers["set-cookie"].to_str().unwrap().contains("; Path=/;"),
+        "a __Host- cookie has no other"
+    );
+    let form = [("code".to_owned(), "c".to_owned()), ("state".to_owned(), page.state())];
+    let post = Method::POST;
+    let repeat = browser.request(&server, post, "/oauth/callback", &headers[1..], Some(&form), false).await;
+    assert!(repeat.html.contains(&format!("action=\"{callback}/continue\"")), "{}", repeat.html);
+    let page = browser
+        .request(&server, Method::POST, "/oauth/callback/continue", &headers[1..], Some(&form), true)
+        .await;
+    assert_eq!(page.event_type(), "AUTHORIZATION_SUCEEDED", "{}", page.html);
+    assert_eq!(provider.token_requests()[0]["redirect_uri"], callback);
+    assert_eq!(server.access_token("user-1").await, "access-1");
+}
+
+#[tokio::test]
 async fn connecting_again_keeps_the_id_and_shows_what_was_granted_this_time() {
     let (provider, server, mut browser) = world().await;
     browser.connect(&server, "user-1").await;

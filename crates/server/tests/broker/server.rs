@@ -2,9 +2,12 @@
 
 use core::time::Duration;
 use std::{
-    io::{BufRead, BufReader},
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
+    sync::Mutex,
+    thread::JoinHandle,
 };
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -23,10 +26,11 @@ pub(crate) enum Database {
     Postgres,
 }
 
-/// A running server. Killed, and its folder removed, when dropped.
+/// A running server. Killed, and its folder removed, when dropped; a secret in anything that it logged fails the test.
 pub(crate) struct Server {
     folder: TempDir,
-    process: Child,
+    process: Process,
+    secrets: Mutex<Secrets>,
     /// Its `public_url`, without a slash at the end.
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -56,7 +60,7 @@ impl Server {
         let variables = with_database(database, variables);
         let (process, url) = spawn(&folder, 0, &variables);
         let http = client(&variables);
-        let server = Self { folder, process, url, http, variables };
+        let server = Self { folder, process, url, http, variables, secrets: Mutex::default() };
         server.add_integration("acme", integration).await;
         server
     }
@@ -76,7 +80,7 @@ impl Server {
         let (process, _) = spawn(&folder, port, &variables);
         let url = format!("http://127.0.0.1:{port}");
         let http = client(&variables);
-        let server = Self { folder, process, url, http, variables };
+        let server = Self { folder, process, url, http, variables, secrets: Mutex::default() };
         server.add_integration("acme", json!({})).await;
         server
     }
@@ -108,7 +112,8 @@ impl Server {
             std::fs::copy(self.folder.path().join(name), folder.path().join(name)).expect("a file to copy");
         }
         let (process, url) = spawn(&folder, 0, &self.variables);
-        Self { folder, process, url, http: client(&self.variables), variables: self.variables.clone() }
+        let (http, variables) = (client(&self.variables), self.variables.clone());
+        Self { folder, process, url, http, variables, secrets: Mutex::default() }
     }
 
     /// Kills the process as a power cut would, and starts it again on the same port and data.
@@ -120,12 +125,39 @@ impl Server {
     /// Ends the process as a power cut would.
     pub(crate) fn kill(&mut self) {
         // Fails only if the process has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.process.child.kill();
+        let _ = self.process.child.wait();
+    }
+
+    /// Remembers a secret, which is for no page and no log line.
+    pub(crate) fn keep_secret(&self, secret: &str) {
+        self.secrets.lock().unwrap().everywhere.insert(secret.to_owned());
+    }
+
+    /// Remembers a secret that pages carry, as `state` and code, and that is for no log line.
+    pub(crate) fn keep_out_of_log(&self, secret: &str) {
+        self.secrets.lock().unwrap().in_log.insert(secret.to_owned());
+    }
+
+    /// Fails if a secret stands in what the server sent to the browser.
+    pub(crate) fn assert_tells_no_secret(&self, text: &str) {
+        let secrets = self.secrets.lock().unwrap();
+        let found = ALWAYS_SECRET.into_iter().chain(secrets.everywhere.iter().map(String::as_str));
+        assert_none_in(text, found);
+    }
+
+    /// Fails if a secret stands in what the server logged, which has ended.
+    fn assert_logged_no_secret(&mut self) {
+        let log = self.process.log();
+        assert!(log.contains("INFO"), "there is a log");
+        let secrets = self.secrets.lock().unwrap();
+        let kept = secrets.everywhere.iter().chain(&secrets.in_log).map(String::as_str);
+        assert_none_in(&log, ALWAYS_SECRET.into_iter().chain(kept));
     }
 
     /// Starts it again on the same port and data, after it has ended.
     pub(crate) fn start_again(&mut self) {
+        self.assert_logged_no_secret();
         let (process, url) = spawn(&self.folder, self.port(), &self.variables);
         assert_eq!(url, self.url);
         self.process = process;
@@ -133,13 +165,13 @@ impl Server {
 
     /// Tells it to end, as a service manager would.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").arg(self.process.id().to_string()).status();
+        let status = Command::new("kill").arg(self.process.child.id().to_string()).status();
         assert!(status.is_ok_and(|status| status.success()), "the server could not be told to end");
     }
 
     /// Whether it has ended, and how.
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().expect("it was started")
+        self.process.child.try_wait().expect("it was started")
     }
 
     /// A command that asks this server.
@@ -280,7 +312,48 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if !std::thread::panicking() {
+            self.assert_logged_no_secret();
+        }
     }
+}
+
+/// What a test knows that others must not.
+#[derive(Default)]
+struct Secrets {
+    everywhere: BTreeSet<String>,
+    in_log: BTreeSet<String>,
+}
+
+fn assert_none_in<'a>(text: &str, mut secrets: impl Iterator<Item = &'a str>) {
+    let found = secrets.find(|secret| text.contains(secret));
+    assert!(found.is_none(), "{found:?} stands in {text}");
+}
+
+/// What tests give servers that is secret in every one of them.
+const ALWAYS_SECRET: [&str; 4] =
+    ["client-secret-1", "access-1", "refresh-1", crate::application::WEBHOOK_SECRET];
+
+/// The process, and all that it logs.
+struct Process {
+    child: Child,
+    reader: Option<JoinHandle<String>>,
+}
+
+impl Process {
+    /// Everything that it logged, once it has ended.
+    fn log(&mut self) -> String {
+        self.reader.take().and_then(|reader| reader.join().ok()).unwrap_or_default()
+    }
+}
+
+fn read_log(mut output: ChildStderr) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before a failure counts.
+        let _ = output.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 /// Waits until `holds`, and fails after half a minute.
@@ -325,17 +398,19 @@ fn client(variables: &[(String, String)]) -> reqwest::Client {
         .expect("a client")
 }
 
-fn spawn(folder: &TempDir, port: u16, variables: &[(String, String)]) -> (Child, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_handfast"))
+fn spawn(folder: &TempDir, port: u16, variables: &[(String, String)]) -> (Process, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_handfast"))
         .args(["serve", "--port", &port.to_string()])
         .env("HANDFAST_DATA_DIR", folder.path())
+        .env("HANDFAST_LOG", "debug")
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
+    let reader = Some(read_log(child.stderr.take().expect("a pipe")));
     let mut line = String::new();
-    BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line of output");
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line of output");
     let url = line.trim().rsplit(' ').next().filter(|url| url.starts_with("http"));
-    (process, url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned())
+    (Process { child, reader }, url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned())
 }
