@@ -57,7 +57,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         demo::register(&app).await.context("the demonstration cannot be set up")?;
     }
     if let Some(webhook) = config.webhook.clone() {
-        let client = TokenClient::new(config.danger_allow_private_addresses)?;
+        let client = app.broker().token_endpoint.clone();
         tokio::spawn(webhooks::deliver(webhook, storage.clone(), client));
     }
     tokio::spawn(forget_old(storage));
@@ -132,7 +132,7 @@ pub(crate) async fn open_storage(config: &Config) -> anyhow::Result<Storage> {
 pub(crate) async fn assemble(config: &Config, public_url: &Url, storage: Storage) -> anyhow::Result<App> {
     let keyring = key_file::load(config, &storage).await?;
     let policy = config.policy(public_url.clone());
-    let token_client = TokenClient::new(policy.danger_allow_private_addresses)?;
+    let token_client = TokenClient::new(policy.danger_allow_private_addresses);
     let issuer = issuer::start(config, public_url, &storage, &token_client, &keyring).await?;
     let adapters = (token_client, SystemClock, SystemRandomness);
     let mut catalog = config.catalog()?;

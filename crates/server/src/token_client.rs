@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -23,26 +23,34 @@ const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// How long a connection may take.
 const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(8);
 
-/// An HTTP client for addresses that came from data.
+/// An HTTP client for addresses that came from data. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenClient {
-    client: Client,
+    /// Made for the first request: it reads the system's certificates, which a start need not wait for.
+    client: Arc<OnceLock<Client>>,
     allows_private: bool,
 }
 
 impl TokenClient {
     /// A client that reaches private addresses, and speaks plain http, only if `allows_private`.
-    pub(crate) fn new(allows_private: bool) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(allows_private: bool) -> Self {
+        Self { client: Arc::default(), allows_private }
+    }
+
+    fn client(&self) -> Result<&Client, reqwest::Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(TIME_LIMIT)
             .connect_timeout(CONNECT_TIME_LIMIT)
-            .dns_resolver(Arc::new(CheckedResolver { allows_private }))
+            .dns_resolver(Arc::new(CheckedResolver { allows_private: self.allows_private }))
             // A proxy would resolve names itself, behind the check.
             .no_proxy()
             .user_agent(concat!("handfast/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, allows_private })
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// What can be told before the name is resolved. Addresses in the URL itself never meet the resolver.
@@ -67,7 +75,14 @@ impl TokenEndpoint for TokenClient {
         self.check(&url)?;
         let name = printable(&url);
         let method = if request.method == "GET" { Method::GET } else { Method::POST };
-        let mut builder = self.client.request(method, url);
+        let client = self.client().map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn Error,
+                "no provider can be asked: are the system's certificates installed?"
+            );
+            SendError::Unreachable(name.clone())
+        })?;
+        let mut builder = client.request(method, url);
         for (field, value) in &request.headers {
             builder = builder.header(field, value.expose());
         }
@@ -224,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_address_in_the_url_is_checked_without_the_resolver() {
-        let client = TokenClient::new(false).unwrap();
+        let client = TokenClient::new(false);
         for bad in [
             "http://provider.test/",
             "https://127.0.0.1/",
@@ -239,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_to_loopback_is_refused() {
-        let client = TokenClient::new(false).unwrap();
+        let client = TokenClient::new(false);
         let request = TokenRequest {
             method: "POST",
             url: Secret::new(Url::parse("https://localhost:1/token").unwrap()),
