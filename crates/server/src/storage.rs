@@ -27,15 +27,21 @@ use handfast_broker::StoreError;
 use handfast_protocol::ConnectionId;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{
-    PgPool, SqlitePool,
+    Executor, PgPool, SqlitePool,
     migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use connection_cache::{Change, ConnectionCache};
 pub(crate) use sealed::SEALED_COLUMNS;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How many threads read an embedded database at once; one of them at a time writes. Each has a cache of its own.
+const SQLITE_CONNECTIONS: u32 = 4;
+
+/// How much of the file each of them keeps at hand: 1 MB, in SQLite's words. The system keeps the rest.
+const SQLITE_CACHE: &str = "-1000";
 
 /// Runs one expression on whichever database is in use. The SQL text and the Rust text are the same; only the types
 /// behind `$pool` differ.
@@ -78,14 +84,16 @@ impl Storage {
     /// Connects to `sqlite:..` or `postgres://..` and brings the schema up to date.
     pub(crate) async fn open(url: &str) -> Result<Self, sqlx::Error> {
         let database = if url.starts_with("sqlite:") {
-            let options = sqlite_options(url)?;
-            Database::Sqlite(SqlitePool::connect_with(options).await?)
+            let pool = SqlitePoolOptions::new().max_connections(SQLITE_CONNECTIONS);
+            let pool = pool.connect_with(sqlite_options(url)?).await?;
+            migrate_embedded(&pool).await?;
+            Database::Sqlite(pool)
         } else {
-            Database::Postgres(PgPool::connect(url).await?)
+            let pool = PgPool::connect(url).await?;
+            MIGRATIONS.run(&pool).await?;
+            Database::Postgres(pool)
         };
-        let storage = Self { database, delivers_events: false, alone: None };
-        on_either!(storage, pool => MIGRATIONS.run(pool).await)?;
-        Ok(storage)
+        Ok(Self { database, delivers_events: false, alone: None })
     }
 
     /// Claims an embedded database for this process, which serves from it: a second one is refused.
@@ -149,6 +157,16 @@ fn lock_beside(database: &Path) -> anyhow::Result<File> {
     }
 }
 
+/// A schema that a power cut takes back is simply made again, so its changes need not reach the disk one by one: that
+/// would be most of a first start.
+async fn migrate_embedded(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    connection.execute("PRAGMA synchronous = NORMAL").await?;
+    MIGRATIONS.run(&mut *connection).await?;
+    connection.execute("PRAGMA synchronous = FULL").await?;
+    Ok(())
+}
+
 /// Readers and one writer work side by side, and a commit survives a power cut: a rotated refresh token that is lost cannot
 /// be had again.
 fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
@@ -158,6 +176,7 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        .pragma("cache_size", SQLITE_CACHE)
         .busy_timeout(Duration::from_secs(10)))
 }
 
