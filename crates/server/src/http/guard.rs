@@ -1,6 +1,6 @@
 //! Guards in front of the routes: the right Host, no foreign web page, and one log line for each request.
 
-use std::time::Instant;
+use std::{net::Ipv4Addr, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -22,7 +22,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// route is logged: paths and queries hold names and codes.
 pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = request_id();
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = id, %method, route);
     async {
@@ -30,7 +31,7 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
         let took = began_at.elapsed();
-        app.metrics().count(&route, method.as_str(), status, took);
+        app.metrics().count(route, method.as_str(), status, took);
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, millis, "answered");
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -74,6 +75,11 @@ fn stated_host(request: &Request) -> Option<Authority> {
 
 fn is_own_host(app: &App, host: &Authority) -> bool {
     let public_url = &app.policy().public_url;
+    // What nearly every request says, and what the local ones do.
+    let is_loopback = |address: Ipv4Addr| address.is_loopback();
+    if host.as_str() == public_url.authority() || host.host().parse().is_ok_and(is_loopback) {
+        return true;
+    }
     let Ok(stated) = Url::parse(&format!("{}://{host}", public_url.scheme())) else { return false };
     let same = stated.host() == public_url.host()
         && stated.port_or_known_default() == public_url.port_or_known_default();
@@ -91,9 +97,9 @@ pub(crate) async fn rest(State(app): State<App>, request: Request, next: Next) -
     let headers = request.headers();
     let without_key = caller::presented_key(headers).is_ok_and(|key| key.is_none());
     if without_key {
-        let own_origin = app.policy().public_url.origin().ascii_serialization();
+        let own_origin = || app.policy().public_url.origin().ascii_serialization();
         let foreign =
-            headers.get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own_origin.as_bytes());
+            headers.get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own_origin().as_bytes());
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         if foreign || site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
             return Problem::new(

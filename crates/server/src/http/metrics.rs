@@ -21,7 +21,10 @@ const BOUNDS_MS: [u64; 8] = [1, 5, 10, 50, 100, 500, 1000, 5000];
 
 /// What has been counted since the process started.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(Mutex<BTreeMap<(String, String, u16), Requests>>);
+pub(crate) struct Metrics(Mutex<BTreeMap<String, Route>>);
+
+/// What was asked of one route, by method and status.
+type Route = BTreeMap<(&'static str, u16), Requests>;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Requests {
@@ -35,11 +38,21 @@ impl Metrics {
     pub(super) fn count(&self, route: &str, method: &str, status: u16, took: Duration) {
         // Whoever asks chooses the method: only known ones become a label.
         let method = match method {
-            "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => method,
+            "GET" => "GET",
+            "HEAD" => "HEAD",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            "DELETE" => "DELETE",
+            "OPTIONS" => "OPTIONS",
             _ => "other",
         };
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = counted.entry((route.to_owned(), method.to_owned(), status)).or_default();
+        let route = match counted.get_mut(route) {
+            Some(known) => known,
+            None => counted.entry(route.to_owned()).or_default(),
+        };
+        let requests = route.entry((method, status)).or_default();
         requests.count += 1;
         requests.total += took;
         let millis = took.as_micros().div_ceil(1000);
@@ -52,7 +65,8 @@ impl Metrics {
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         writeln!(text, "# HELP handfast_http_request_seconds How long requests took to be answered.")?;
         writeln!(text, "# TYPE handfast_http_request_seconds histogram")?;
-        for ((route, method, status), requests) in &counted {
+        let each = counted.iter().flat_map(|(route, counted)| counted.iter().map(move |by| (route, by)));
+        for (route, ((method, status), requests)) in each {
             let labels = format!("route=\"{route}\",method=\"{method}\",status=\"{status}\"");
             for (within, bound) in requests.within.iter().zip(BOUNDS_MS) {
                 let bound = Duration::from_millis(bound).as_secs_f64();
