@@ -41,8 +41,8 @@ pub enum Refresh {
 /// A connection with its credentials open.
 #[derive(Debug)]
 pub struct OpenConnection {
-    /// The connection.
-    pub connection: Connection,
+    /// The connection. Shared with whoever keeps it at hand.
+    pub connection: Arc<Connection>,
     /// What opens the provider's API.
     pub credentials: Credentials,
 }
@@ -154,7 +154,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         &self,
         config_key: &ConfigKey,
         connection_id: &ConnectionId,
-    ) -> Result<Connection, AccessTokenError> {
+    ) -> Result<Arc<Connection>, AccessTokenError> {
         if let Some(connection) = self.store.connection(config_key, connection_id).await? {
             return Ok(connection);
         }
@@ -168,7 +168,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         })
     }
 
-    fn open_connection(&self, connection: Connection) -> Result<OpenConnection, AccessTokenError> {
+    fn open_connection(&self, connection: Arc<Connection>) -> Result<OpenConnection, AccessTokenError> {
         let now = self.clock.now();
         let credentials = self.open_credentials(&connection)?;
         let is_dead = connection.expires_at.is_some_and(|expires_at| now >= expires_at);
@@ -187,7 +187,11 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     }
 
     /// Waits for the turn, looks again, and refreshes if that is still needed.
-    async fn renewed(&self, seen: Connection, refresh: Refresh) -> Result<OpenConnection, AccessTokenError> {
+    async fn renewed(
+        &self,
+        seen: Arc<Connection>,
+        refresh: Refresh,
+    ) -> Result<OpenConnection, AccessTokenError> {
         let _working = self.unfinished.begin();
         let _turn = self.refresh_turns.take(&seen.key).await;
         // Long enough to see the end of any lease that runs now.
@@ -227,13 +231,13 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     }
 
     /// Refreshes while holding the lease. No database connection is held while the provider is asked.
-    async fn refresh_leased(&self, connection: Connection) -> Result<OpenConnection, AccessTokenError> {
+    async fn refresh_leased(&self, connection: Arc<Connection>) -> Result<OpenConnection, AccessTokenError> {
         let Credentials::OAuth2(old) = self.open_credentials(&connection)? else {
             return Err(AccessTokenError::NotRefreshable);
         };
         let integration = match self.integrations.integration(&connection.config_key).await {
             Ok(Some(integration)) => integration,
-            Ok(None) => return Err(AccessTokenError::UnknownIntegration(connection.config_key)),
+            Ok(None) => return Err(AccessTokenError::UnknownIntegration(connection.config_key.clone())),
             Err(FindIntegrationError::Store(error)) => return Err(error.into()),
             Err(FindIntegrationError::Open { reason, .. }) => return Err(reason.into()),
             Err(FindIntegrationError::Invalid { reason, .. }) => {
@@ -284,7 +288,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     /// Written before anyone sees the new token.
     async fn store_renewed(
         &self,
-        connection: Connection,
+        connection: Arc<Connection>,
         integration: &Integration,
         old: TokenSet,
         mut new: TokenSet,
@@ -318,7 +322,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     /// A failure is remembered for a while only; a refused refresh token for good, unless someone else renewed first.
     async fn refresh_failed(
         &self,
-        connection: Connection,
+        connection: Arc<Connection>,
         error: RefreshError,
     ) -> Result<OpenConnection, AccessTokenError> {
         let now = self.clock.now();
@@ -343,7 +347,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
     /// The old token, while it lives.
     fn old_token(
         &self,
-        connection: Connection,
+        connection: Arc<Connection>,
         reason: RefreshError,
         retry_at: Timestamp,
     ) -> Result<OpenConnection, AccessTokenError> {

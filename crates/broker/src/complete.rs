@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use handfast_protocol::{
     Clock, ErrorCode, OAuthErrorCode, Randomness, Scopes, Secret, Sha256Hash, random_token,
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::attempt::{Attempt, COMPLETION_LIMIT, Outcome, Progress, details_place};
 use crate::begin::PendingDetails;
@@ -360,9 +360,12 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         }
         params.extend(details.values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         let account = match &credentials {
-            Credentials::OAuth1 { raw, .. } => ["email", "screen_name", "username"]
-                .iter()
-                .find_map(|name| raw.expose().get(*name)?.as_str().map(str::to_owned)),
+            Credentials::OAuth1 { raw, .. } => {
+                let raw = value_of(raw.expose());
+                ["email", "screen_name", "username"]
+                    .iter()
+                    .find_map(|name| raw.get(*name)?.as_str().map(str::to_owned))
+            }
             Credentials::OAuth2(_) | Credentials::Typed { .. } => None,
         };
         Ok(Grant { account, scopes: details.requested_scopes, integration, credentials, params })
@@ -557,12 +560,17 @@ impl Callback<'_> {
 }
 
 /// The values of the token answer that the provider's entry wants kept.
-pub(crate) fn kept_fields(integration: &Integration, raw: &Value) -> BTreeMap<String, String> {
+pub(crate) fn kept_fields(integration: &Integration, raw: &RawValue) -> BTreeMap<String, String> {
+    let raw = value_of(raw);
     let mut fields = BTreeMap::new();
     for (name, pointer) in &integration.provider.token_response_fields {
         fields.extend(raw.pointer(pointer).and_then(text_of).map(|value| (name.clone(), value)));
     }
     fields
+}
+
+fn value_of(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
 fn text_of(value: &Value) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use handfast_protocol::{Place, Sealed};
 
@@ -152,7 +153,7 @@ pub enum Credentials {
         /// `oauth_token_secret`.
         token_secret: Secret<String>,
         /// The whole answer.
-        raw: Secret<serde_json::Value>,
+        raw: Secret<Box<RawValue>>,
     },
     /// What the user typed, by the names of the provider's entry.
     Typed {
@@ -203,13 +204,13 @@ pub struct TokenSet {
     pub expires_at: Option<Timestamp>,
     /// What the provider says it granted; `None` if it says nothing.
     pub granted_scopes: Option<Scopes>,
-    /// The whole answer.
-    pub raw: Secret<serde_json::Value>,
+    /// The whole answer, as JSON: most readers of a connection only hand it on.
+    pub raw: Secret<Box<RawValue>>,
 }
 
 /// The form in which credentials are sealed. The only place where they become text.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum SealedForm {
     Oauth2 {
         #[serde(default)]
@@ -221,17 +222,22 @@ enum SealedForm {
         issued_at: Timestamp,
         expires_at: Option<Timestamp>,
         granted_scopes: Option<Scopes>,
-        raw: serde_json::Value,
+        raw: Box<RawValue>,
     },
     Oauth1 {
         token: String,
         token_secret: String,
-        raw: serde_json::Value,
+        raw: Box<RawValue>,
     },
     Typed {
         kind: TypedKind,
         fields: BTreeMap<String, String>,
     },
+}
+
+/// A provider's answer as it is kept.
+pub(crate) fn raw_answer(answer: &impl Serialize) -> Secret<Box<RawValue>> {
+    Secret::new(to_raw_value(answer).expect("an answer is made of text"))
 }
 
 impl Credentials {

@@ -1,5 +1,7 @@
 //! Connections as a list: pages of them, and what the application keeps with each.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, Timestamp};
 use serde_json::{Map, Value};
@@ -132,10 +134,11 @@ impl<S: ConnectionList + Connections, T, C: Clock, R> Broker<S, T, C, R> {
     ) -> Result<Connection, EditMetadataError> {
         for _ in 0..EDIT_TRIES {
             let found = self.store.connection(config_key, connection_id).await?;
-            let mut connection = found.ok_or_else(|| EditMetadataError::UnknownConnection {
+            let found = found.ok_or_else(|| EditMetadataError::UnknownConnection {
                 config_key: config_key.clone(),
                 connection_id: connection_id.to_string(),
             })?;
+            let mut connection = Arc::unwrap_or_clone(found);
             let before = connection.metadata.clone();
             merge(&mut connection.metadata, patch);
             let len = serde_json::to_vec(&connection.metadata).map_or(usize::MAX, |text| text.len());

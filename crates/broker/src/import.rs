@@ -6,7 +6,7 @@ use handfast_protocol::{Clock, ConfigKey, ConnectionId, Randomness, Scopes, Secr
 use serde_json::{Map, Value, json};
 
 use crate::connection::{
-    Connection, ConnectionKey, Credentials, GrantType, NewConnection, TokenSet, TypedKind,
+    Connection, ConnectionKey, Credentials, GrantType, NewConnection, TokenSet, TypedKind, raw_answer,
 };
 use crate::connection_list::MAX_METADATA_LEN;
 use crate::{Broker, FindIntegrationError, OpenError, Store, StoreError, TokenEndpoint, VariableError};
@@ -167,11 +167,11 @@ fn read_credentials(imported: ImportedCredentials, now: Timestamp) -> Result<Cre
                 issued_at: now,
                 expires_at,
                 granted_scopes,
-                raw: raw.unwrap_or_else(|| Secret::new(json!({}))),
+                raw: raw_answer(&raw.map_or_else(|| json!({}), Secret::into_exposed)),
             }))
         }
         ImportedCredentials::OAuth1 { token, token_secret } => {
-            Ok(Credentials::OAuth1 { token, token_secret, raw: Secret::new(json!({})) })
+            Ok(Credentials::OAuth1 { token, token_secret, raw: raw_answer(&json!({})) })
         }
         ImportedCredentials::Typed { kind, fields } => Ok(Credentials::Typed { kind, fields }),
     }

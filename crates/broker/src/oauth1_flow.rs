@@ -1,11 +1,12 @@
 //! The two requests of OAuth 1.0a that we send ourselves: for temporary credentials and for a token (RFC 5849 2.1, 2.3).
 
+use std::collections::BTreeMap;
+
 use handfast_protocol::{Clock, Randomness, Secret, random_token};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use url::Url;
 
-use crate::connection::Credentials;
+use crate::connection::{Credentials, raw_answer};
 use crate::token_endpoint::{TokenError, TokenRequest};
 use crate::{
     Broker, Integration, OAuth1Credentials, SendError, Signer, Store, TokenAnswer, TokenEndpoint,
@@ -56,12 +57,11 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
     ) -> Result<Credentials, OAuth1Error> {
         let params = [("oauth_verifier", verifier)];
         let answered = self.send_signed(integration, endpoint, Some(temporary), &params).await?;
-        let raw: Map<String, Value> =
-            answered.raw.into_exposed().into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+        let raw: BTreeMap<String, String> = answered.raw.into_exposed().into_iter().collect();
         Ok(Credentials::OAuth1 {
             token: answered.token,
             token_secret: answered.token_secret,
-            raw: Secret::new(Value::Object(raw)),
+            raw: raw_answer(&raw),
         })
     }
 

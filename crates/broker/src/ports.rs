@@ -2,6 +2,8 @@
 //!
 //! Each method is one atomic change: one statement, or one transaction inside one storage method.
 
+use std::sync::Arc;
+
 use handfast_protocol::{ConfigKey, ConnectionId, Sha256Hash, Timestamp};
 
 use crate::attempt::{Attempt, NewAttempt, Outcome, RefusedAttempt};
@@ -87,7 +89,7 @@ pub trait Connections: Send + Sync {
         &self,
         config_key: &ConfigKey,
         connection_id: &ConnectionId,
-    ) -> impl Future<Output = Result<Option<Connection>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<Arc<Connection>>, StoreError>> + Send;
 
     /// Leases the right to refresh a connection of this version to `owner` until `until`, if no one else's lease runs.
     fn lease_refresh(

@@ -8,7 +8,7 @@ use handfast_protocol::{OAuthErrorCode, Scopes, Secret, Timestamp};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use crate::connection::{GrantType, TokenSet};
+use crate::connection::{GrantType, TokenSet, raw_answer};
 use crate::quirk::hashed_client_secret;
 use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenExchange, TokenRequestShape};
 
@@ -258,7 +258,7 @@ pub(crate) fn read_response(
         issued_at: now,
         expires_at,
         granted_scopes,
-        raw: Secret::new(body),
+        raw: raw_answer(&body),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{
     config::{Config, ConfigArgs, ListenArgs},
     http::{self, Caller},
     serve,
+    storage::Storage,
 };
 
 /// Which server. The API key comes from the environment: a command line is seen by every user of the machine.
@@ -82,10 +83,25 @@ pub(super) enum Client {
 }
 
 impl ServerArgs {
+    /// Whoever answers requests: a running server, or this process on the data folder.
     pub(super) async fn client(self) -> anyhow::Result<Client> {
+        self.client_where(|storage| Ok(storage)).await
+    }
+
+    /// The same for requests about connections, which a running server keeps at hand: what this process did to them
+    /// beside it would not be seen.
+    pub(super) async fn client_alone(self) -> anyhow::Result<Client> {
+        self.client_where(|storage| storage.claimed().context("leave out --local to ask the running server"))
+            .await
+    }
+
+    async fn client_where(
+        self,
+        is_usable: impl FnOnce(Storage) -> anyhow::Result<Storage>,
+    ) -> anyhow::Result<Client> {
         if self.local {
             let config = Config::load(&self.config, &ListenArgs::default())?;
-            let storage = serve::open_storage(&config).await?;
+            let storage = is_usable(serve::open_storage(&config).await?)?;
             let public_url = config.public_url_or(config.listen);
             let app = serve::assemble(&config, &public_url, storage).await?;
             return Ok(Client::Local(http::router(&app).layer(axum::Extension(Caller::Operator))));

@@ -85,7 +85,7 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<()> {
                 query.push(("force_refresh", "true"));
             }
             let path = ["connections", connection_id.as_str()];
-            let answer = server.client().await?.send(Method::GET, &path, &query, None).await?;
+            let answer = server.client_alone().await?.send(Method::GET, &path, &query, None).await?;
             Ok(print_json(&answer)?)
         }
         ConnectionCommand::List { config_key, status, server, output } => {
@@ -94,7 +94,7 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<()> {
         ConnectionCommand::Delete { connection_id, config_key, server } => {
             let path = ["connections", connection_id.as_str()];
             let query = [("config_key", config_key.as_str())];
-            let answer = server.client().await?.send(Method::DELETE, &path, &query, None).await?;
+            let answer = server.client_alone().await?.send(Method::DELETE, &path, &query, None).await?;
             let at_provider = match answer["revocation"].as_str() {
                 Some("revoked") => "The provider revoked it.".to_owned(),
                 Some("failed") => format!("The provider did not revoke it: {}.", cell(&answer["reason"])),
@@ -113,7 +113,7 @@ async fn list(
     server: ServerArgs,
     output: &OutputArgs,
 ) -> anyhow::Result<()> {
-    let client = server.client().await?;
+    let client = server.client_alone().await?;
     let mut connections: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -139,7 +139,7 @@ async fn list(
 }
 
 async fn import(file: PathBuf, replace: bool, server: ServerArgs) -> anyhow::Result<()> {
-    let client = server.client().await?;
+    let client = server.client_alone().await?;
     let mut reader: Box<dyn BufRead> = if file.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -182,7 +182,7 @@ async fn import(file: PathBuf, replace: bool, server: ServerArgs) -> anyhow::Res
 }
 
 async fn export(config_key: Option<String>, server: ServerArgs) -> anyhow::Result<()> {
-    let client = server.client().await?;
+    let client = server.client_alone().await?;
     let mut query: Vec<(String, String)> =
         config_key.into_iter().map(|key| ("config_key".to_owned(), key)).collect();
     query.push(("limit".to_owned(), "200".to_owned()));

@@ -1,6 +1,10 @@
 //! `GET /connections` and `PATCH /connections/{connection_id}`: pages of connections, and what is kept with one.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use handfast_broker::{ApiKeyScope, ConnectionFilter, ConnectionStatus, Cursor};
 use handfast_protocol::{ConfigKey, ConnectionId};
 use schemars::JsonSchema;
@@ -56,8 +60,8 @@ impl ListQuery {
 
 /// A page of connections, oldest first, without credentials.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct ConnectionsBody {
-    connections: Vec<ConnectionBody>,
+pub(crate) struct ConnectionsBody<'a> {
+    connections: Vec<ConnectionBody<'a>>,
     /// Ask again with this as `cursor`; null on the last page.
     next_cursor: Option<String>,
 }
@@ -66,12 +70,13 @@ pub(crate) async fn list(
     caller: Caller,
     State(app): State<App>,
     StrictQuery(query): StrictQuery<ListQuery>,
-) -> Result<Json<ConnectionsBody>, Problem> {
+) -> Result<Response, Problem> {
     caller.require(ApiKeyScope::ConnectionsRead)?;
     let (filter, cursor, limit) = query.read(handfast_broker::MAX_PAGE_LEN)?;
     let (page, next) = app.broker().connections(&filter, cursor.as_ref(), limit).await?;
-    let connections = page.into_iter().map(ConnectionBody::from).collect();
-    Ok(Json(ConnectionsBody { connections, next_cursor: next.map(|cursor| cursor.to_string()) }))
+    let connections = page.iter().map(ConnectionBody::from).collect();
+    let body = ConnectionsBody { connections, next_cursor: next.map(|cursor| cursor.to_string()) };
+    Ok(Json(body).into_response())
 }
 
 /// What is to change.
@@ -88,10 +93,10 @@ pub(crate) async fn edit(
     TextPath(connection_id): TextPath,
     StrictQuery(query): StrictQuery<NameQuery>,
     JsonBody(edit): JsonBody<ConnectionEditBody>,
-) -> Result<Json<ConnectionBody>, Problem> {
+) -> Result<Response, Problem> {
     caller.require(ApiKeyScope::ConnectionsWrite)?;
     let config_key = ConfigKey::parse(&query.config_key)?;
     let connection_id = ConnectionId::parse(&connection_id)?;
     let edited = app.broker().edit_metadata(&config_key, &connection_id, &edit.metadata).await?;
-    Ok(Json(edited.into()))
+    Ok(Json(ConnectionBody::from(&edited)).into_response())
 }

@@ -1,14 +1,19 @@
 //! `/connections/{connection_id}`: a connection with fresh credentials, and its end.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use handfast_broker::{
     ApiKeyScope, Connection, ConnectionStatus, Credentials, OpenConnection, Refresh, Revocation,
     SessionExchange, TypedKind,
 };
-use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Secret, Timestamp};
+use handfast_protocol::{ConfigKey, ConnectionId, Scopes, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use std::collections::BTreeMap;
 
 use super::{
@@ -55,101 +60,108 @@ impl From<Flag> for Refresh {
 
 /// A connection as it is shown.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct ConnectionBody {
-    pub(super) id: String,
+pub(crate) struct ConnectionBody<'a> {
+    pub(super) id: &'a str,
     #[schemars(with = "String")]
-    pub(super) config_key: ConfigKey,
+    pub(super) config_key: &'a ConfigKey,
     #[schemars(with = "String")]
-    pub(super) connection_id: ConnectionId,
+    pub(super) connection_id: &'a ConnectionId,
     #[schemars(with = "String")]
     pub(super) status: ConnectionStatus,
     #[schemars(with = "Vec<String>")]
-    pub(super) granted_scopes: Scopes,
+    pub(super) granted_scopes: &'a Scopes,
     /// The connect parameters, and what was kept of callback and token answer.
-    pub(super) params: BTreeMap<String, String>,
-    pub(super) metadata: Map<String, Value>,
+    pub(super) params: &'a BTreeMap<String, String>,
+    pub(super) metadata: &'a Map<String, Value>,
     pub(super) created_at: String,
     pub(super) updated_at: String,
 }
 
 /// A connection and what opens the provider's API.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct OpenConnectionBody {
+pub(crate) struct OpenConnectionBody<'a> {
     #[serde(flatten)]
-    pub(super) connection: ConnectionBody,
-    pub(super) credentials: CredentialsBody,
+    pub(super) connection: ConnectionBody<'a>,
+    pub(super) credentials: CredentialsBody<'a>,
 }
 
 /// What opens the provider's API. `raw` is the provider's last token answer, as it came.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "type")]
-pub(crate) enum CredentialsBody {
+pub(crate) enum CredentialsBody<'a> {
     #[serde(rename = "OAUTH2")]
     OAuth2 {
-        access_token: String,
+        access_token: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        token_type: Option<String>,
+        token_type: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        refresh_token: Option<String>,
+        refresh_token: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id_token: Option<String>,
+        id_token: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<String>,
-        raw: Value,
+        #[schemars(with = "Value")]
+        raw: &'a RawValue,
     },
     #[serde(rename = "OAUTH1")]
-    OAuth1 { oauth_token: String, oauth_token_secret: String, raw: Value },
+    OAuth1 {
+        oauth_token: &'a str,
+        oauth_token_secret: &'a str,
+        #[schemars(with = "Value")]
+        raw: &'a RawValue,
+    },
     #[serde(rename = "API_KEY")]
-    ApiKey(BTreeMap<String, String>),
+    ApiKey(BTreeMap<&'a str, &'a str>),
     #[serde(rename = "BASIC")]
-    Basic(BTreeMap<String, String>),
+    Basic(BTreeMap<&'a str, &'a str>),
 }
 
-impl From<Connection> for ConnectionBody {
-    fn from(connection: Connection) -> Self {
+impl<'a> From<&'a Connection> for ConnectionBody<'a> {
+    fn from(connection: &'a Connection) -> Self {
         Self {
-            id: connection.id,
-            config_key: connection.config_key,
-            connection_id: connection.key.connection_id,
+            id: &connection.id,
+            config_key: &connection.config_key,
+            connection_id: &connection.key.connection_id,
             status: connection.status,
-            granted_scopes: connection.granted_scopes,
-            params: connection.params,
-            metadata: connection.metadata,
+            granted_scopes: &connection.granted_scopes,
+            params: &connection.params,
+            metadata: &connection.metadata,
             created_at: rfc3339(connection.created_at),
             updated_at: rfc3339(connection.updated_at),
         }
     }
 }
 
-impl From<OpenConnection> for OpenConnectionBody {
-    fn from(open: OpenConnection) -> Self {
-        Self { connection: open.connection.into(), credentials: open.credentials.into() }
+impl<'a> From<&'a OpenConnection> for OpenConnectionBody<'a> {
+    fn from(open: &'a OpenConnection) -> Self {
+        Self { connection: (&*open.connection).into(), credentials: (&open.credentials).into() }
     }
 }
 
-impl From<Credentials> for CredentialsBody {
-    fn from(credentials: Credentials) -> Self {
+impl<'a> From<&'a Credentials> for CredentialsBody<'a> {
+    fn from(credentials: &'a Credentials) -> Self {
+        let exposed = |secret: &'a Secret<String>| secret.expose().as_str();
         match credentials {
             Credentials::OAuth2(set) => Self::OAuth2 {
-                access_token: set.access_token.into_exposed(),
-                token_type: set.token_type,
-                refresh_token: set.refresh_token.map(handfast_protocol::Secret::into_exposed),
-                id_token: set.id_token.map(handfast_protocol::Secret::into_exposed),
-                expires_at: set.expires_at.map(|at: Timestamp| rfc3339(at)),
-                raw: set.raw.into_exposed(),
+                access_token: set.access_token.expose(),
+                token_type: set.token_type.as_deref(),
+                refresh_token: set.refresh_token.as_ref().map(exposed),
+                id_token: set.id_token.as_ref().map(exposed),
+                expires_at: set.expires_at.map(rfc3339),
+                raw: set.raw.expose(),
+            },
+            Credentials::OAuth1 { token, token_secret, raw } => Self::OAuth1 {
+                oauth_token: token.expose(),
+                oauth_token_secret: token_secret.expose(),
+                raw: raw.expose(),
             },
             Credentials::Typed { kind, fields } => {
-                let fields = fields.into_iter().map(|(name, value)| (name, value.into_exposed())).collect();
+                let fields = fields.iter().map(|(name, value)| (name.as_str(), exposed(value))).collect();
                 match kind {
                     TypedKind::ApiKey => Self::ApiKey(fields),
                     TypedKind::Basic => Self::Basic(fields),
                 }
             }
-            Credentials::OAuth1 { token, token_secret, raw } => Self::OAuth1 {
-                oauth_token: token.into_exposed(),
-                oauth_token_secret: token_secret.into_exposed(),
-                raw: raw.into_exposed(),
-            },
         }
     }
 }
@@ -160,12 +172,12 @@ pub(crate) async fn show(
     State(app): State<App>,
     TextPath(connection_id): TextPath,
     StrictQuery(query): StrictQuery<ReadQuery>,
-) -> Result<Json<OpenConnectionBody>, Problem> {
+) -> Result<Response, Problem> {
     caller.require(ApiKeyScope::ConnectionsRead)?;
     let config_key = ConfigKey::parse(&query.config_key)?;
     let connection_id = ConnectionId::parse(&connection_id)?;
     let open = app.broker().access_token(&config_key, &connection_id, query.force_refresh.into()).await?;
-    Ok(Json(open.into()))
+    Ok(Json(OpenConnectionBody::from(&open)).into_response())
 }
 
 /// A connection without a user: the client asks in its own name (RFC 6749 4.4).
@@ -202,7 +214,7 @@ pub(crate) async fn create(
     caller: Caller,
     State(app): State<App>,
     JsonBody(new): JsonBody<NewConnectionBody>,
-) -> Result<(StatusCode, Json<OpenConnectionBody>), Problem> {
+) -> Result<Response, Problem> {
     caller.require(ApiKeyScope::ConnectionsWrite)?;
     let NewConnectionBody {
         config_key,
@@ -238,7 +250,7 @@ pub(crate) async fn create(
     task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     tracing::info!(%config_key, "client connected");
     let open = app.broker().access_token(&config_key, &connection_id, Refresh::WhenDue).await?;
-    Ok((StatusCode::CREATED, Json(open.into())))
+    Ok((StatusCode::CREATED, Json(OpenConnectionBody::from(&open))).into_response())
 }
 
 /// What became of the grant at the provider.

@@ -1,5 +1,7 @@
 //! What programs written for Pizzly ask and expect: its routes, names, bodies and sentences, and nowhere else.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
@@ -8,11 +10,11 @@ use axum::{
 };
 use handfast_broker::{
     AccessTokenError, ApiKeyScope, DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration,
-    StoredIntegration,
+    OpenConnection, StoredIntegration,
 };
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Scopes, Secret, Sha256Hash};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 
 use super::{
     caller::Caller,
@@ -222,7 +224,10 @@ pub(crate) async fn show_connection(
         return Err(no_match());
     };
     match app.broker().access_token(&config_key, &id, query.force_refresh.into()).await {
-        Ok(open) => Ok(Json(connection_body(open.into())).into_response()),
+        Ok(open) => {
+            let bare = &DialectBody::from(&open);
+            Ok(Json(InEveryDialect { bare, connection: bare }).into_response())
+        }
         Err(AccessTokenError::UnknownIntegration(_) | AccessTokenError::UnknownConnection { .. }) => {
             Err(no_match())
         }
@@ -231,51 +236,121 @@ pub(crate) async fn show_connection(
 }
 
 /// A connection in three dialects: bare and under `connection`, in snake case and in camel case.
-fn connection_body(open: OpenConnectionBody) -> Value {
-    let OpenConnectionBody { connection, credentials } = open;
-    let (credentials, raw) = credentials_body(credentials);
-    let mut body = json!({
-        "id": connection.id,
-        "created_at": connection.created_at,
-        "updated_at": connection.updated_at,
-        "config_key": connection.config_key,
-        "provider_config_key": connection.config_key,
-        "integration_key": connection.config_key,
-        "connection_id": connection.connection_id,
-        "credentials": credentials,
-        "raw_response": raw,
-        "connection_config": connection.params,
-    });
-    body["connection"] = body.clone();
-    body
+#[derive(Serialize)]
+struct InEveryDialect<'a> {
+    #[serde(flatten)]
+    bare: &'a DialectBody<'a>,
+    connection: &'a DialectBody<'a>,
 }
 
-fn credentials_body(credentials: CredentialsBody) -> (Value, Value) {
-    match credentials {
-        CredentialsBody::OAuth2 { access_token, refresh_token, expires_at, raw, .. } => {
-            let mut body = json!({
-                "type": "OAUTH2", "access_token": access_token, "accessToken": access_token, "raw": raw,
-            });
-            if let Some(token) = refresh_token {
-                body["refresh_token"] = json!(token);
-                body["refreshToken"] = json!(token);
-            }
-            if let Some(instant) = expires_at {
-                body["expires_at"] = json!(instant);
-                body["expiresAt"] = json!(instant);
-            }
-            (body, raw)
-        }
-        // Pizzly knew neither kind; these are our own words.
-        typed @ (CredentialsBody::ApiKey(_) | CredentialsBody::Basic(_)) => (json!(typed), json!({})),
-        CredentialsBody::OAuth1 { oauth_token, oauth_token_secret, raw } => {
-            let body = json!({
-                "type": "OAUTH1", "oauth_token": oauth_token, "oAuthToken": oauth_token,
-                "oauth_token_secret": oauth_token_secret, "oAuthTokenSecret": oauth_token_secret, "raw": raw,
-            });
-            (body, raw)
+#[derive(Serialize)]
+struct DialectBody<'a> {
+    id: &'a str,
+    created_at: String,
+    updated_at: String,
+    config_key: &'a ConfigKey,
+    provider_config_key: &'a ConfigKey,
+    integration_key: &'a ConfigKey,
+    connection_id: &'a ConnectionId,
+    credentials: DialectCredentials<'a>,
+    raw_response: &'a RawValue,
+    connection_config: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum DialectCredentials<'a> {
+    #[serde(rename = "OAUTH2")]
+    OAuth2 {
+        access_token: &'a str,
+        #[serde(rename = "accessToken")]
+        access_token_camel: &'a str,
+        #[serde(flatten)]
+        refresh_token: Option<RefreshToken<'a>>,
+        #[serde(flatten)]
+        expires_at: Option<ExpiresAt>,
+        raw: &'a RawValue,
+    },
+    #[serde(rename = "OAUTH1")]
+    OAuth1 {
+        oauth_token: &'a str,
+        #[serde(rename = "oAuthToken")]
+        oauth_token_camel: &'a str,
+        oauth_token_secret: &'a str,
+        #[serde(rename = "oAuthTokenSecret")]
+        oauth_token_secret_camel: &'a str,
+        raw: &'a RawValue,
+    },
+    /// Pizzly knew neither kind; these are our own words.
+    #[serde(untagged)]
+    Typed(CredentialsBody<'a>),
+}
+
+#[derive(Serialize)]
+struct RefreshToken<'a> {
+    refresh_token: &'a str,
+    #[serde(rename = "refreshToken")]
+    camel: &'a str,
+}
+
+#[derive(Serialize)]
+struct ExpiresAt {
+    expires_at: String,
+    #[serde(rename = "expiresAt")]
+    camel: String,
+}
+
+impl<'a> From<&'a OpenConnection> for DialectBody<'a> {
+    fn from(open: &'a OpenConnection) -> Self {
+        let OpenConnectionBody { connection, credentials } = open.into();
+        let (credentials, raw_response) = in_both_cases(credentials);
+        Self {
+            id: connection.id,
+            created_at: connection.created_at,
+            updated_at: connection.updated_at,
+            config_key: connection.config_key,
+            provider_config_key: connection.config_key,
+            integration_key: connection.config_key,
+            connection_id: connection.connection_id,
+            credentials,
+            raw_response,
+            connection_config: connection.params,
         }
     }
+}
+
+fn in_both_cases(credentials: CredentialsBody<'_>) -> (DialectCredentials<'_>, &RawValue) {
+    match credentials {
+        CredentialsBody::OAuth2 { access_token, refresh_token, expires_at, raw, .. } => {
+            let credentials = DialectCredentials::OAuth2 {
+                access_token,
+                access_token_camel: access_token,
+                refresh_token: refresh_token.map(|token| RefreshToken { refresh_token: token, camel: token }),
+                expires_at: expires_at
+                    .map(|instant| ExpiresAt { camel: instant.clone(), expires_at: instant }),
+                raw,
+            };
+            (credentials, raw)
+        }
+        CredentialsBody::OAuth1 { oauth_token, oauth_token_secret, raw } => {
+            let credentials = DialectCredentials::OAuth1 {
+                oauth_token,
+                oauth_token_camel: oauth_token,
+                oauth_token_secret,
+                oauth_token_secret_camel: oauth_token_secret,
+                raw,
+            };
+            (credentials, raw)
+        }
+        typed @ (CredentialsBody::ApiKey(_) | CredentialsBody::Basic(_)) => {
+            (DialectCredentials::Typed(typed), empty_object())
+        }
+    }
+}
+
+/// What stands in place of the answer of a provider that was never asked.
+fn empty_object() -> &'static RawValue {
+    serde_json::from_str("{}").unwrap_or(RawValue::NULL)
 }
 
 fn config_body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<ConfigBody, Problem> {

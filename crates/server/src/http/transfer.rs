@@ -305,7 +305,7 @@ fn line_of(app: &App, connection: Connection) -> Result<Line, Problem> {
             refresh_token: set.refresh_token.and_then(exposed),
             expires_at: set.expires_at.map(Instant),
             granted_scopes: Some(connection.granted_scopes),
-            raw: Some(set.raw.into_exposed()),
+            raw: serde_json::from_str(set.raw.expose().get()).ok(),
         },
         Credentials::OAuth1 { token, token_secret, .. } => LineCredentials::OAuth1 {
             oauth_token: token.into_exposed(),

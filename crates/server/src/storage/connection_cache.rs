@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,9 +17,9 @@ use handfast_protocol::{ConfigKey, ConnectionId};
 /// How many connections are held at most: about 20 MB.
 const CAPACITY: usize = 10_000;
 
-/// How long one is held without a look into the database. The command line may write beside a running server; what it
-/// changes is seen after this long at the latest.
-const LIFETIME: Duration = Duration::from_secs(10);
+/// How long one is held without a look into the database. Nothing of ours writes connections beside the server; whatever
+/// else does, by hand say, is seen after this long at the latest.
+const LIFETIME: Duration = Duration::from_mins(5);
 
 /// Connections by connection id; the few integrations that share an id stand side by side.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct ConnectionCache {
 
 #[derive(Debug)]
 struct Held {
-    connection: Connection,
+    connection: Arc<Connection>,
     since: Instant,
 }
 
@@ -45,13 +45,17 @@ pub(super) struct Change<'a> {
 
 impl ConnectionCache {
     /// The connection, if it is held.
-    pub(super) fn find(&self, config_key: &ConfigKey, connection_id: &ConnectionId) -> Option<Connection> {
+    pub(super) fn find(
+        &self,
+        config_key: &ConfigKey,
+        connection_id: &ConnectionId,
+    ) -> Option<Arc<Connection>> {
         let held = self.read();
         let found = held
             .get(connection_id.as_str())?
             .iter()
             .find(|held| held.connection.config_key == *config_key)?;
-        (found.since.elapsed() < LIFETIME).then(|| found.connection.clone())
+        (found.since.elapsed() < LIFETIME).then(|| Arc::clone(&found.connection))
     }
 
     /// To be called before the database is asked.
@@ -60,7 +64,7 @@ impl ConnectionCache {
     }
 
     /// Holds what a look has found.
-    pub(super) fn hold(&self, look: &Look, connection: &Connection) {
+    pub(super) fn hold(&self, look: &Look, connection: &Arc<Connection>) {
         let mut held = self.write();
         if self.changes.load(Ordering::SeqCst) != look.0 {
             return;
@@ -72,7 +76,7 @@ impl ConnectionCache {
         }
         let beside = held.entry(id.to_owned()).or_default();
         beside.retain(|held| held.connection.config_key != connection.config_key);
-        beside.push(Held { connection: connection.clone(), since: Instant::now() });
+        beside.push(Held { connection: Arc::clone(connection), since: Instant::now() });
     }
 
     /// To be held while a connection of this id is written.
@@ -142,7 +146,7 @@ mod tests {
     fn what_was_read_is_held_until_it_changes() {
         let cache = ConnectionCache::default();
         let id = ConnectionId::parse("user-1").unwrap();
-        cache.hold(&cache.look(), &connection(1));
+        cache.hold(&cache.look(), &Arc::new(connection(1)));
         assert_eq!(version(&cache), Some(1));
         drop(cache.change(&id));
         assert_eq!(version(&cache), None);
@@ -154,12 +158,12 @@ mod tests {
         let id = ConnectionId::parse("user-1").unwrap();
         let look = cache.look();
         drop(cache.change(&id));
-        cache.hold(&look, &connection(1));
+        cache.hold(&look, &Arc::new(connection(1)));
         assert_eq!(version(&cache), None);
 
         let change = cache.change(&id);
         // Read before the change is committed, held before it ends.
-        cache.hold(&cache.look(), &connection(1));
+        cache.hold(&cache.look(), &Arc::new(connection(1)));
         drop(change);
         assert_eq!(version(&cache), None);
     }
@@ -170,7 +174,7 @@ mod tests {
         for number in 0..CAPACITY + 10 {
             let mut one = connection(1);
             one.key.connection_id = ConnectionId::parse(&format!("user-{number}")).unwrap();
-            cache.hold(&cache.look(), &one);
+            cache.hold(&cache.look(), &Arc::new(one));
         }
         assert_eq!(cache.read().len(), CAPACITY);
     }

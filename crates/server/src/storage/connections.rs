@@ -1,5 +1,7 @@
 //! The table `connections`: sealed credentials, and who may refresh them.
 
+use std::sync::Arc;
+
 use handfast_broker::{
     Connection, ConnectionKey, ConnectionStatus, Connections, EventKind, NewConnection, RefreshFailure,
     RenewedCredentials, Sealed, StoreError,
@@ -120,7 +122,7 @@ impl Connections for Storage {
         &self,
         config_key: &ConfigKey,
         connection_id: &ConnectionId,
-    ) -> Result<Option<Connection>, StoreError> {
+    ) -> Result<Option<Arc<Connection>>, StoreError> {
         if let Some(held) = self.cache().and_then(|cache| cache.find(config_key, connection_id)) {
             return Ok(Some(held));
         }
@@ -135,7 +137,7 @@ impl Connections for Storage {
             .fetch_optional(pool)
             .await)
         .map_err(StoreError::new)?;
-        let connection = row.map(|row| row.into_connection(config_key.clone())).transpose()?;
+        let connection = row.map(|row| row.into_connection(config_key.clone())).transpose()?.map(Arc::new);
         if let (Some(cache), Some(look), Some(connection)) = (self.cache(), &look, &connection) {
             cache.hold(look, connection);
         }

@@ -171,6 +171,11 @@ fn a_first_key_made_on_the_data_folder_opens_a_public_server() {
     let mut command = handfast(&server.data_dir());
     command.args(["config", "create", "a", "github", "i", "s", "--local"]);
     assert!(command.output().unwrap().status.success(), "the data folder is free beside a running server");
+
+    // Connections it keeps at hand, so only it may change them.
+    let refused = handfast(&server.data_dir()).args(["connection", "list", "--local"]).output().unwrap();
+    assert!(!refused.status.success(), "{}", printed(&refused));
+    assert!(printed(&refused).contains("leave out --local"), "{}", printed(&refused));
 }
 
 #[test]
