@@ -15,6 +15,10 @@ mod system;
 mod token_client;
 mod webhooks;
 
+/// The system's own slows down where many small pieces of many sizes come and go, as they do in answers.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }
