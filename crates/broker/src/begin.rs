@@ -14,6 +14,7 @@ use crate::attempt::{
     ATTEMPT_LIFETIME, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME, RefusedAttempt, details_place,
 };
 use crate::form::Form;
+use crate::json_mistake;
 use crate::oauth1_flow::{OAuth1Error, TemporaryCredentials};
 use crate::{
     AttemptCookie, Broker, CodeChallengeMethod, ConnectRequest, ConnectTokenError, DiscoveryError,
@@ -342,7 +343,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         }
         let config_key = ConfigKey::parse(form.config_key)?;
         let json: StartJson = serde_json::from_str(form.request.expose())
-            .map_err(|error| BeginError::InvalidRequest(format!("request: {error}")))?;
+            .map_err(|error| BeginError::InvalidRequest(format!("request: {}", json_mistake(&error))))?;
         let integration = self.find_integration(&config_key).await?;
         let origin = self.check_origin(&integration, form.origin)?;
         let return_to = self.check_return_to(&integration, &json.mode, json.return_to, &origin)?;

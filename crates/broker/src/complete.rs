@@ -591,3 +591,31 @@ fn account(set: &TokenSet) -> Option<String> {
         .iter()
         .find_map(|name| claims.get(*name)?.as_str().map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::form_urlencoded;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_callback_query_is_read_and_a_name_that_comes_twice_is_found(
+            query in "((state|code|error|iss|a\\[\\]|[a-z%+&=]{0,4})(=.{0,6})?&?){0,6}",
+        ) {
+            let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+            let params: Vec<_> = pairs.map(|(name, value)| (name, Secret::new(value))).collect();
+            let callback = Callback { params: &params, cookies: &[], config_key: None, is_continuation: false };
+            let count = |wanted: &str| params.iter().filter(|(name, _)| name == wanted).count();
+            if let Some(name) = callback.repeated() {
+                prop_assert!(count(name) > 1 && !name.ends_with("[]"));
+            } else {
+                prop_assert!(params.iter().all(|(name, _)| name.ends_with("[]") || count(name) == 1));
+            }
+            prop_assert_eq!(callback.single("state").is_err(), count("state") > 1);
+            let refused = callback.refusal().is_some();
+            prop_assert!(!refused || ["error", "denied", "oauth_problem"].iter().any(|name| count(name) > 0));
+        }
+    }
+}

@@ -24,6 +24,7 @@ mod id_token;
 mod import;
 mod install;
 mod integration;
+mod json;
 mod keep_alive;
 mod oauth1;
 mod oauth1_flow;
@@ -85,6 +86,7 @@ pub use integration::{
     IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, RedirectUriKind,
     StoredIntegration, parse_origins, parse_return_to,
 };
+pub use json::json_mistake;
 pub use keep_alive::{IdleConnection, IdleConnections, IdleFilter, Sweep};
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use oauth1_flow::OAuth1Error;

@@ -331,3 +331,56 @@ fn read_number(value: &Value) -> Option<u64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn provider() -> Provider {
+        let entry = json!({"display_name": "Example", "token_endpoint": "https://provider.test/token"});
+        serde_json::from_value(entry).expect("an entry")
+    }
+
+    fn read(content_type: &str, body: &[u8]) -> Result<TokenSet, TokenError> {
+        let content_type = Some(content_type.to_owned());
+        let answer = TokenAnswer { status: 200, content_type, body: Secret::new(body.to_vec()) };
+        read_response(&provider(), &answer, Timestamp::from_secs(1_700_000_000))
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_or_refused(
+            content_type in "application/json|text/plain|application/x-www-form-urlencoded|.{0,20}",
+            body in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _: Result<TokenSet, TokenError> = read(&content_type, &body);
+        }
+
+        #[test]
+        fn any_tokens_and_lifetime_arrive_whole_in_either_encoding(
+            access_token in ".{1,40}", refresh_token in ".{1,40}", lifetime in any::<u64>(),
+        ) {
+            let body = json!({
+                "access_token": access_token, "refresh_token": refresh_token, "expires_in": lifetime,
+            });
+            let lifetime_text = lifetime.to_string();
+            let form = form_encode(&[
+                ("access_token", &access_token), ("refresh_token", &refresh_token), ("expires_in", &lifetime_text),
+            ]);
+            for set in [
+                read("application/json", body.to_string().as_bytes()),
+                read("application/x-www-form-urlencoded", form.as_bytes()),
+            ] {
+                let set = set.expect("it holds an access token");
+                prop_assert_eq!(set.access_token.expose(), &access_token);
+                prop_assert_eq!(set.refresh_token.as_ref().map(Secret::expose), Some(&refresh_token));
+                prop_assert_eq!(set.expires_at.is_some(), lifetime > 0);
+                let due = refresh_at(&provider(), &set).expect("it can be renewed");
+                prop_assert!(due >= set.issued_at && set.expires_at.is_none_or(|dies_at| due <= dies_at));
+            }
+        }
+    }
+}

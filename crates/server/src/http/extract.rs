@@ -5,6 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
     http::{StatusCode, request::Parts},
 };
+use handfast_broker::json_mistake;
 use handfast_protocol::{ConfigKey, ErrorCode};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use url::form_urlencoded;
@@ -30,24 +31,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
 /// Reads JSON; the sentence of a refusal names field, line and column, never a value.
 pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let problem = match error.classify() {
-            serde_json::error::Category::Data => without_values(&error.to_string()),
-            _ => format!("the body is not JSON at line {}, column {}", error.line(), error.column()),
-        };
-        Problem::invalid_request(problem)
-    })
-}
-
-/// Serde quotes an unexpected string; it may be a secret in the wrong place.
-fn without_values(sentence: &str) -> String {
-    match (
-        sentence.find("invalid type: string \"").or_else(|| sentence.find("invalid value: string \"")),
-        sentence.rfind("\", expected"),
-    ) {
-        (Some(_), Some(end)) => format!("a string stands where it does not fit{}", &sentence[end + 1..]),
-        _ => sentence.to_owned(),
-    }
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::invalid_request(format!("the body: {}", json_mistake(&error))))
 }
 
 /// A query string. A parameter that is unknown or repeated is refused by name.
@@ -66,9 +51,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for StrictQuery<T> {
                 )));
             }
         }
-        T::deserialize(serde_json::Value::Object(fields).into_deserializer()).map(Self).map_err(|error| {
-            Problem::invalid_request(format!("the query: {}", without_values(&error.to_string())))
-        })
+        T::deserialize(serde_json::Value::Object(fields).into_deserializer())
+            .map(Self)
+            .map_err(|error| Problem::invalid_request(format!("the query: {}", json_mistake(&error))))
     }
 }
 

@@ -207,6 +207,7 @@ impl Browser {
             html: response.text().await.expect("the answer is text"),
         };
         server.assert_tells_no_secret(&page.text());
+        assert!(!page.headers.contains_key("access-control-allow-origin"), "no other page may read it");
         if let Some(state) = page.own_state() {
             server.keep_out_of_log(&state);
         }

@@ -305,6 +305,7 @@ impl Server {
             path.iter().map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
         let address = format!("{}/{}", self.url, path.join("/"));
         let answer = self.http.get(address).query(query).send().await.unwrap();
+        assert!(!answer.headers().contains_key("access-control-allow-origin"), "no page may read it");
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 }
