@@ -118,6 +118,8 @@ pub struct ConsentPrompt {
     pub request: AuthorizationRequest,
     /// Who is asked.
     pub approval: Approval,
+    /// Whether the user typed a device's code, and no application waits in this browser (RFC 8628 3.3).
+    pub for_device: bool,
     /// Shows that the answer comes from the page; bound to the browser's cookie.
     pub csrf_token: Secret<String>,
 }
@@ -300,7 +302,9 @@ impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
             return Ok((Err(response), browser));
         }
         let csrf_token = csrf_token(consent_id, session.cookie_of(cookies)?);
-        Ok((Ok(ConsentPrompt { client, request: session.request, approval, csrf_token }), None))
+        let request = session.request;
+        let for_device = request.redirect_uri == self.device_redirect_uri();
+        Ok((Ok(ConsentPrompt { client, request, approval, for_device, csrf_token }), None))
     }
 
     /// Takes the user's answer, once, and gives the client's; with a new browser session's cookie where there is one.

@@ -192,11 +192,11 @@ pub struct RedirectUri(String);
 pub enum NewClientError {
     /// A redirect URI is not acceptable.
     #[error(
-        "redirect_uri {0:?} must be an absolute https address without a fragment (http only on loopback)"
+        "the redirect URI {0:?} must be an absolute https address without a fragment (http only on loopback)"
     )]
     RedirectUri(String),
     /// No redirect URI was given.
-    #[error("redirect_uri is missing: name at least one address to which users come back")]
+    #[error("the redirect URI is missing: name at least one address to which users come back")]
     NoRedirectUri,
     /// The name is empty or too long.
     #[error("the application's name must be 1 to 100 characters")]

@@ -187,7 +187,7 @@ impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
         Ok(self.begin_login(request).await?)
     }
 
-    fn device_redirect_uri(&self) -> String {
+    pub(crate) fn device_redirect_uri(&self) -> String {
         self.settings.endpoint("/auth/device/done")
     }
 

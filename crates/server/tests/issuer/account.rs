@@ -6,9 +6,10 @@ use serde_json::json;
 use super::DATABASE;
 use crate::{
     support::{Options, Server, answer},
-    world::Browser,
+    world::{Browser, Registered},
 };
 
+/// ASVS 10.4.9 and 10.7.3.
 #[tokio::test]
 async fn a_user_sees_what_they_allowed_and_takes_it_away() {
     let server = DATABASE.issuer().start();
@@ -44,7 +45,8 @@ async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only
     };
     let refused = browser.post(&registration, &fields("Mine", "http://client.example/cb")).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-    assert!(refused.body.contains("https"), "{}", refused.body);
+    assert!(refused.body.contains("must be an absolute https address"), "{}", refused.body);
+    assert!(refused.body.contains("value=\"http://client.example/cb\""), "what was typed stays");
     let done = browser.post(&registration, &fields("Mine", "https://client.example/cb")).await;
     assert!(done.body.contains("id=\"client_secret\""), "{}", done.body);
     let (_, rest) = done.body.split_once("id=\"client_id\">").unwrap();
@@ -73,19 +75,24 @@ async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only
     assert_eq!(browser.get(&url).await.status, StatusCode::NOT_FOUND);
 }
 
-/// OpenID Connect RP-Initiated Logout 2 to 4.
-#[tokio::test]
-async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only() {
-    let server = DATABASE.demo().start();
-    let client = server.register(json!({"post_logout_redirect_uris": ["https://client.example/bye"]})).await;
-    let browser = Browser::new();
-    let login = browser.get(&server.authorization_url(&client, &[])).await.location();
+/// Goes all the way in a demonstration, as Ada.
+async fn log_in_and_consent(server: &Server, browser: &Browser, client: &Registered) -> String {
+    let login = browser.get(&server.authorization_url(client, &[])).await.location();
     let csrf_token = browser.get(login.as_str()).await.field("csrf_token");
     let consent =
         browser.post(login.as_str(), &[("csrf_token", &csrf_token), ("user", "ada")]).await.location();
     let csrf_token = browser.get(consent.as_str()).await.field("csrf_token");
     let form = [("csrf_token", csrf_token.as_str()), ("decision", "allow")];
-    let code = browser.post(consent.as_str(), &form).await.answer().remove("code").unwrap();
+    browser.post(consent.as_str(), &form).await.answer().remove("code").unwrap()
+}
+
+/// OpenID Connect RP-Initiated Logout 2 to 4, ASVS 10.6.2: nobody is logged out by a link that somebody else made.
+#[tokio::test]
+async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only() {
+    let server = DATABASE.demo().start();
+    let client = server.register(json!({"post_logout_redirect_uris": ["https://client.example/bye"]})).await;
+    let browser = Browser::new();
+    let code = log_in_and_consent(&server, &browser, &client).await;
     let (_, tokens) = server.redeem(&client, &code).await;
     let hint = tokens["id_token"].as_str().unwrap();
     let logout = |more: &[(&str, &str)]| {
@@ -99,6 +106,17 @@ async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only
     assert_eq!(asked.status, StatusCode::OK);
     assert!(asked.body.contains("Ada Lovelace"));
     let elsewhere = ("post_logout_redirect_uri", "https://evil.example/");
+    // Neither does the hint of another session, nor an access token, speak for this browser.
+    let (_, other) = {
+        let elsewhere = Browser::new();
+        let code = log_in_and_consent(&server, &elsewhere, &client).await;
+        server.redeem(&client, &code).await
+    };
+    for foreign in [&other["id_token"], &tokens["access_token"]] {
+        let asked = browser.get(&logout(&[("id_token_hint", foreign.as_str().unwrap()), bye])).await;
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
+        assert!(asked.body.contains("Log out?"), "{}", asked.body);
+    }
     let silent = [("prompt", "none"), ("scope", "openid")];
     assert!(browser.get(&server.authorization_url(&client, &silent)).await.answer().contains_key("code"));
     let done = browser.get(&logout(&[("id_token_hint", hint), bye, ("state", "s")])).await;
@@ -107,7 +125,25 @@ async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only
         browser.get(&server.authorization_url(&client, &silent)).await.answer()["error"],
         "login_required"
     );
-    assert_eq!(browser.get(&logout(&[("id_token_hint", hint), elsewhere])).await.status, StatusCode::OK);
+    // Nobody is logged in any more; a registered address is still gone to, and only by its own client.
+    let goes_to =
+        async |more: &[(&str, &str)]| browser.get(&logout(more)).await.header("location").to_owned();
+    assert_eq!(goes_to(&[("id_token_hint", hint), elsewhere]).await, "");
+    assert_eq!(goes_to(&[("id_token_hint", hint), ("client_id", "another"), bye]).await, "");
+    assert_eq!(goes_to(&[("client_id", "another"), bye]).await, "");
+    assert_eq!(goes_to(&[bye]).await, "");
+    assert_eq!(goes_to(&[("client_id", &client.id), bye]).await, "https://client.example/bye");
+
+    // Without a hint the user's own word on the page does it.
+    log_in_and_consent(&server, &browser, &client).await;
+    let asked = browser.get(&logout(&[("client_id", &client.id), bye, ("state", "s")])).await;
+    let csrf_token = asked.field("csrf_token");
+    let url = logout(&[]);
+    let form = |token| [("csrf_token", token), ("client_id", client.id.as_str()), bye, ("state", "s")];
+    let forged = browser.post(&url, &form("guess")).await;
+    assert!(forged.body.contains("Log out?"), "{}", forged.body);
+    let done = browser.post(&url, &form(&csrf_token)).await;
+    assert_eq!(done.location().as_str(), "https://client.example/bye?state=s");
 }
 
 #[tokio::test]

@@ -202,7 +202,7 @@ async fn an_approval_is_of_use_in_the_browser_that_began_and_was_sent_on() {
     assert_eq!(attacker.get(&guessed).await.status, StatusCode::NOT_FOUND);
 }
 
-/// RFC 6819 5.3.5, ASVS 10.4.16: consent cannot be given by another site, and works once.
+/// RFC 9700 4.7 and 4.16, ASVS 10.7.2: consent cannot be given by another site, says what it is about, and works once.
 #[tokio::test]
 async fn consent_needs_the_page_and_works_once() {
     let server = DATABASE.issuer().start();
@@ -214,6 +214,9 @@ async fn consent_needs_the_page_and_works_once() {
     let page = browser.get(consent_url).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("&lt;b&gt;App&lt;/b&gt;") && !page.body.contains("<b>App"));
+    for said in ["ada", "See your email address", "client.example", "90 days"] {
+        assert!(page.body.contains(said), "{said} is not in {}", page.body);
+    }
     assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
     assert_eq!(page.header("cache-control"), "no-store");
     let forged = browser.post(consent_url, &[("csrf_token", "guess"), ("decision", "allow")]).await;
@@ -226,6 +229,7 @@ async fn consent_needs_the_page_and_works_once() {
     assert_eq!(again.status, StatusCode::NOT_FOUND);
 }
 
+/// ASVS 10.7.1, RFC 6749 10.2.
 #[tokio::test]
 async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted() {
     let server = DATABASE.issuer().start();
@@ -241,6 +245,15 @@ async fn remembered_consent_is_not_asked_for_again_unless_more_is_wanted() {
     assert!(skips(&[("scope", "openid profile")]).await);
     assert!(!skips(&[("scope", "openid profile email")]).await);
     assert!(!skips(&[("scope", "openid profile"), ("prompt", "consent")]).await);
+    // Anybody on the user's machine can listen there: a public client is asked about again.
+    let loopback = "http://127.0.0.1/callback";
+    let public = json!({"token_endpoint_auth_method": "none", "redirect_uri": [loopback]});
+    let public = server.client(public).await;
+    let more = [("redirect_uri", loopback)];
+    assert!(server.grant(&browser, &public, &more).await.contains_key("code"));
+    let id = server.login_session(&browser, &public, &more).await;
+    let (_, approved) = server.approve(&id, json!({"user": "ada"})).await;
+    assert_eq!(browser.get(approved["redirect_uri"].as_str().unwrap()).await.status, StatusCode::OK);
 }
 
 /// OpenID Connect Core 3.1.2.1.

@@ -110,6 +110,34 @@ async fn a_denied_unknown_or_foreign_code_gets_no_tokens() {
     assert_eq!(answer(request).await.1["error"], json!("unauthorized_client"));
 }
 
+/// RFC 8628 5.1: who tries codes is slowed down, and a code is typed a few times at most.
+#[tokio::test]
+async fn codes_are_typed_by_hand_and_not_guessed() {
+    let server = DATABASE.issuer().start();
+    let client = device_client(&server).await;
+    let device = begin(&server, &client).await;
+    let browser = Browser::new();
+    let url = format!("{}/auth/device", server.address);
+    let type_in = async |code: &str| browser.post(&url, &[("user_code", code)]).await;
+    for _ in 0..5 {
+        assert_eq!(type_in(device["user_code"].as_str().unwrap()).await.status, 303);
+    }
+    assert_eq!(type_in(device["user_code"].as_str().unwrap()).await.status, 400, "typed five times before");
+    let mut slowed = None;
+    // Ten pass, and then one in six seconds.
+    for _ in 0..100 {
+        let page = type_in("BCDF-BCDF").await;
+        if page.status == 429 {
+            slowed = Some(page);
+            break;
+        }
+        assert_eq!(page.status, 400, "{}", page.body);
+    }
+    let slowed = slowed.expect("nobody types a hundred codes in seconds");
+    assert!(slowed.body.contains("Too many codes") && !slowed.header("retry-after").is_empty());
+    refused(&server, &client, &device, "authorization_pending").await;
+}
+
 /// The answer belongs to the browser that typed the code: another grant cannot be put in its place.
 #[tokio::test]
 async fn nobody_hands_a_device_a_grant_of_their_own() {
@@ -119,7 +147,9 @@ async fn nobody_hands_a_device_a_grant_of_their_own() {
     let own = begin(&server, &client).await;
     let browser = Browser::new();
     let consent = type_code(&server, &browser, own["user_code"].as_str().unwrap()).await;
-    let csrf_token = browser.get(&consent).await.field("csrf_token");
+    let asked = browser.get(&consent).await;
+    assert!(asked.body.contains("Your device gets this access"), "{}", asked.body);
+    let csrf_token = asked.field("csrf_token");
     let page = browser.post(&consent, &[("csrf_token", &csrf_token), ("decision", "allow")]).await;
     let mut forged = page.location();
     let code = page.answer()["code"].clone();

@@ -74,7 +74,7 @@ async fn a_redirect_uri_that_is_no_web_page_gets_addresses_only() {
     }
 }
 
-/// OpenID Connect Core 3.1.2.1, `prompt` and `max_age`, ASVS 10.7.1: the application learns what is asked, and what it
+/// OpenID Connect Core 3.1.2.1, `prompt` and `max_age`: the application learns what is asked, and what it
 /// says must meet it.
 #[tokio::test]
 async fn a_login_that_is_too_old_is_not_accepted() {
@@ -220,7 +220,7 @@ async fn the_demonstration_lets_nobody_else_answer() {
     assert_eq!(back.location().path(), "/oauth");
 }
 
-/// RFC 9126 6: who must push cannot ask in the address.
+/// RFC 9126 6, ASVS 10.4.12 and 10.4.13: who must push cannot ask in the address.
 #[tokio::test]
 async fn a_client_may_bind_itself_to_pushed_requests() {
     let server = DATABASE.issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();

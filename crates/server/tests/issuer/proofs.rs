@@ -80,6 +80,46 @@ async fn a_token_asked_for_with_a_proof_is_good_with_a_proof_only() {
     assert!(challenge.contains("not bound"), "{challenge}");
 }
 
+/// RFC 9449 5.2, ASVS 10.4.14: a client may bind itself to tokens that are of no use to a thief.
+#[tokio::test]
+async fn a_client_may_want_bound_tokens_only() {
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_INITIAL_ACCESS_TOKEN", "come-in").start();
+    let client = server.register(json!({"dpop_bound_access_tokens": true})).await;
+    let code = server.grant(&Browser::new(), &client, &[]).await["code"].clone();
+    let (status, refused) = server.redeem(&client, &code).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_dpop_proof")), "{refused}");
+    let (status, tokens) = redeem(&server, &client, &Key::new(), &[]).await;
+    assert_eq!((status, &tokens["token_type"]), (200, &json!("DPoP")), "{tokens}");
+}
+
+/// RFC 8725 3.1, RFC 7515 4.1.11, ASVS 9.1.2: what is unsigned, wants more than we know, or is too long, is refused.
+#[tokio::test]
+async fn tokens_that_are_unsigned_critical_or_too_long_are_refused() {
+    let server = DATABASE.issuer().start();
+    let key = Key::new();
+    let body = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key.jwk]}});
+    let client = server.client(body).await;
+    let claims = assertion(&server, &client);
+    let mut long = claims.clone();
+    long["padding"] = json!("x".repeat(20_000));
+    for (jwt, reason) in [
+        (key.sign(&json!({"alg": "none"}), &claims), "algorithm"),
+        (key.sign(&json!({"alg": "HS256"}), &claims), "algorithm"),
+        (key.sign(&json!({"alg": "ES256", "crit": ["exp"]}), &claims), "crit"),
+        (key.sign(&json!({"alg": "RS256"}), &claims), "no registered key"),
+        (key.sign(&json!({"alg": "ES256"}), &long), ""),
+    ] {
+        let (status, refused) = redeem_by_assertion(&server, &jwt, "a code").await;
+        assert_eq!((status, &refused["error"]), (401, &json!("invalid_client")), "{refused}");
+        assert!(refused["error_description"].as_str().unwrap().contains(reason), "{reason}: {refused}");
+        assert_eq!(userinfo(&server, "Bearer", &jwt, None).await.0, 401);
+    }
+    assert_eq!(
+        redeem_by_assertion(&server, &key.sign(&json!({"alg": "ES256"}), &claims), "a code").await.0,
+        400
+    );
+}
+
 /// RFC 9449 5: without a secret, the key is what a refresh token is bound to.
 #[tokio::test]
 async fn the_refresh_token_of_a_public_client_needs_the_same_key() {

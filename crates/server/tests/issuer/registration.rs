@@ -37,7 +37,7 @@ async fn a_client_registers_reads_changes_and_deletes_itself() {
     assert_eq!(answer(ask(Method::GET, token)).await.0, 401);
 }
 
-/// RFC 7591 3.2.2.
+/// RFC 7591 3.2.2, ASVS 10.4.7.
 #[tokio::test]
 async fn metadata_that_cannot_be_kept_are_refused_by_name() {
     let server = DATABASE.demo().start();

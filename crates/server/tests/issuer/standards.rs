@@ -41,7 +41,7 @@ async fn who_guesses_tokens_without_a_key_is_slowed_down() {
     let server = DATABASE.issuer().start();
     let ask = || server.request(Method::POST, "/api/introspect").form(&[("token", "junk")]).send();
     let mut refused = false;
-    // A burst of 20 passes, and then one a second.
+    // Sixty pass, and then one a second.
     for _ in 0..500 {
         if ask().await.unwrap().status() == StatusCode::TOO_MANY_REQUESTS {
             refused = true;
@@ -51,7 +51,7 @@ async fn who_guesses_tokens_without_a_key_is_slowed_down() {
     assert!(refused);
 }
 
-/// RFC 7009 2, ASVS 10.4.10.
+/// RFC 7009 2, ASVS 10.4.9.
 #[tokio::test]
 async fn a_client_revokes_its_own_tokens() {
     let server = DATABASE.issuer().start();

@@ -1,10 +1,11 @@
 //! The token endpoint, userinfo, and what becomes of tokens.
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::DATABASE;
 use crate::{
+    site::Site,
     support::answer,
     world::{Browser, REDIRECT_URI, VERIFIER, claims, header, one_success_among},
 };
@@ -37,7 +38,7 @@ async fn tokens_say_who_for_whom_and_how_long() {
     assert_eq!(user, expected);
 }
 
-/// OpenID Connect Core 5.4 and 5.5.
+/// OpenID Connect Core 5.4 and 5.5: what has no value is left out, and nobody asks for what only we may state.
 #[tokio::test]
 async fn claims_are_released_by_scope_or_by_name() {
     let server = DATABASE.issuer().start();
@@ -50,6 +51,16 @@ async fn claims_are_released_by_scope_or_by_name() {
     let (_, user) = server.userinfo(tokens["access_token"].as_str().unwrap()).await;
     assert_eq!(user, json!({"sub": "ada", "tier": "gold", "email": "ada@example.com"}));
     assert_eq!(claims(&tokens["id_token"])["name"], json!("Ada Lovelace"));
+    let asked = json!({
+        "userinfo": {"phone_number": {"essential": true}, "iss": null, "email": {"value": "eve@example.com"}},
+        "id_token": {"auth_time": {"essential": true}, "email": null},
+    });
+    let more = [("scope", "openid"), ("claims", &asked.to_string() as &str)];
+    let tokens = server.tokens(&client, &more).await;
+    let (_, user) = server.userinfo(tokens["access_token"].as_str().unwrap()).await;
+    assert_eq!(user, json!({"sub": "ada", "tier": "gold", "email": "ada@example.com"}));
+    let id_token = claims(&tokens["id_token"]);
+    assert_eq!((&id_token["email"], id_token["auth_time"].is_i64()), (&json!("ada@example.com"), true));
 }
 
 /// What the published `connectivly` package checks: no `aud`, RS256, `scopes` and `app`, and no secret's hash.
@@ -175,7 +186,7 @@ async fn rotation_does_not_extend_the_grant() {
     assert_eq!(server.redeem(&client, &code).await.0, 400);
 }
 
-/// RFC 6749 2.3.1 and 5.2, RFC 8707 2.2, ASVS 10.4.9.
+/// RFC 6749 2.3.1, 4.4 and 5.2, ASVS 10.4.10.
 #[tokio::test]
 async fn clients_authenticate_by_header_or_body_and_not_by_both() {
     let server = DATABASE.issuer().start();
@@ -203,11 +214,92 @@ async fn clients_authenticate_by_header_or_body_and_not_by_both() {
     assert_eq!((status, &refused["error"]), (400, &json!("invalid_scope")));
     let (status, refused) = server.token(&client, &[form[0], form[0]]).await;
     assert_eq!((status, &refused["error"]), (400, &json!("invalid_request")));
-    let (status, refused) = server.token(&client, &[("grant_type", "refresh_token")]).await;
-    assert_eq!((status, &refused["error"]), (400, &json!("unauthorized_client")));
-    // OAuth 2.1 2.4: there is no password grant.
-    let (status, refused) = server.token(&client, &[("grant_type", "password")]).await;
-    assert_eq!((status, &refused["error"]), (400, &json!("unsupported_grant_type")));
+}
+
+/// ASVS 10.4.4 and 10.4.11, OAuth 2.1 2.4: a client has the grants and scopes it is registered for, and nobody has the
+/// password grant.
+#[tokio::test]
+async fn a_client_has_its_own_grants_and_scopes_only() {
+    let server = DATABASE.issuer().start();
+    let client = server.client(json!({"grant_types": ["client_credentials"]})).await;
+    for (grant_type, error) in [
+        ("refresh_token", "unauthorized_client"),
+        ("authorization_code", "unauthorized_client"),
+        ("urn:ietf:params:oauth:grant-type:device_code", "unauthorized_client"),
+        ("password", "unsupported_grant_type"),
+        ("implicit", "unsupported_grant_type"),
+    ] {
+        let (status, refused) = server.token(&client, &[("grant_type", grant_type)]).await;
+        assert_eq!((status, &refused["error"]), (400, &json!(error)), "{grant_type}");
+    }
+    let narrow = server.client(json!({"scopes": ["openid", "email"]})).await;
+    assert_eq!(server.tokens(&narrow, &[]).await["scope"], json!("openid email"));
+    let told = Browser::new().get(&server.authorization_url(&narrow, &[("scope", "profile")])).await.answer();
+    assert_eq!(told["error"], "invalid_scope");
+}
+
+/// ASVS 10.4.10: whatever a confidential client asks of us directly, it shows that it is itself.
+#[tokio::test]
+async fn every_endpoint_for_clients_authenticates_them() {
+    let server = DATABASE.issuer().start();
+    let client = server.client(json!({})).await;
+    for path in ["token", "par", "introspect", "revoke", "device_authorization"] {
+        let form = [("client_id", client.id.as_str()), ("grant_type", "authorization_code"), ("token", "x")];
+        let ask = || server.request(Method::POST, &format!("/auth/oauth2/{path}"));
+        for request in [ask().form(&form), ask().form(&form).basic_auth(&client.id, Some("wrong"))] {
+            let (status, refused) = answer(request).await;
+            assert_eq!((status, &refused["error"]), (401, &json!("invalid_client")), "{path}: {refused}");
+        }
+        // RFC 6749 3.2: parameters travel in a form.
+        let (status, refused) = answer(ask().json(&json!({"client_id": client.id}))).await;
+        assert_eq!((status, &refused["error"]), (400, &json!("invalid_request")), "{path}: {refused}");
+    }
+}
+
+/// RFC 6749 5.1, RFC 9207 2, RFC 9700 4.12: nothing is kept on the way, every answer says who gives it, and a form is
+/// never repeated elsewhere.
+#[tokio::test]
+async fn answers_are_not_cached_name_their_issuer_and_follow_forms_by_303() {
+    let server = DATABASE.issuer().start();
+    let client = server.client(json!({})).await;
+    let browser = Browser::new();
+    let id = server.login_session(&browser, &client, &[]).await;
+    let (_, approved) = server.approve(&id, json!({"user": "ada"})).await;
+    let consent = approved["redirect_uri"].as_str().unwrap();
+    let csrf_token = browser.get(consent).await.field("csrf_token");
+    let page = browser.post(consent, &[("csrf_token", &csrf_token), ("decision", "allow")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    assert_eq!((page.header("cache-control"), page.header("referrer-policy")), ("no-store", "no-referrer"));
+    let granted = page.answer();
+    assert_eq!(granted["iss"], format!("{}/auth/oauth2", server.address));
+    for _ in 0..2 {
+        let redeemed = server.redemption(&client, &granted["code"]).send().await.unwrap();
+        assert_eq!(redeemed.headers()["cache-control"], "no-store");
+    }
+}
+
+/// OpenID Connect Core 5.3: the application may answer for itself, about its own user, and never under another name.
+#[tokio::test]
+async fn the_applications_own_userinfo_is_asked() {
+    let site = Site::start().await;
+    let url =
+        site.publish("/userinfo", json!({"sub": "somebody else", "name": "A. Lovelace", "plan": "gold"}));
+    let server = DATABASE.issuer().variable("HANDFAST_ISSUER_USERINFO_URL", &format!("{url}?own=1")).start();
+    let client = server.client(json!({})).await;
+    let tokens = server.tokens(&client, &[]).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    let (status, user) = server.userinfo(token).await;
+    assert_eq!((status, user), (200, json!({"sub": "ada", "name": "A. Lovelace", "plan": "gold"})));
+    let [asked] = site.requests().try_into().unwrap();
+    assert_eq!(asked.address, "/userinfo?own=1&sub=ada");
+    assert_eq!(asked.authorization, format!("Bearer {token}"));
+    assert_eq!(server.userinfo("junk").await.0, 401);
+    assert_eq!(site.requests().len(), 1, "a bad token asks nobody");
+    site.publish("/userinfo", json!("not an object"));
+    let (status, refused) = server.userinfo(token).await;
+    assert_eq!((status, &refused["error"]), (502, &json!("temporarily_unavailable")));
+    drop(site);
+    assert_eq!(server.userinfo(token).await.0, 502);
 }
 
 /// RFC 8707 2.
@@ -232,7 +324,7 @@ async fn a_token_is_for_the_resources_that_were_asked_for() {
     assert_eq!((status, &refused["error"]), (400, &json!("invalid_target")));
 }
 
-/// CORS stands where programs in a page ask, and nowhere else.
+/// RFC 9700 2.6: CORS stands where programs in a page ask, and nowhere else.
 #[tokio::test]
 async fn pages_may_call_token_metadata_and_keys_but_never_authorize() {
     let server = DATABASE.issuer().start();

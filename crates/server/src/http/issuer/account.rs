@@ -23,6 +23,8 @@ use crate::{
 const REGISTER: &str = "/oauth/register";
 const APPLICATIONS: &str = "/oauth/applications";
 const AUTHORIZED: &str = "/auth/applications";
+/// What the page at [`AUTHORIZED`] is called, also where other pages speak of it.
+pub(super) const AUTHORIZED_TITLE: &str = "Applications you allowed";
 
 /// Where one begins.
 pub(super) async fn home(State(app): State<App>) -> Page {
@@ -32,7 +34,7 @@ pub(super) async fn home(State(app): State<App>) -> Page {
         p { "Register an application, and people can log in to it with their " (name) " account." }
         p { a.button href=(REGISTER) { "Register an application" } }
         p { a.button.quiet href=(APPLICATIONS) { "Your applications" } }
-        p { a.button.quiet href=(AUTHORIZED) { "Applications you allowed" } }
+        p { a.button.quiet href=(AUTHORIZED) { (AUTHORIZED_TITLE) } }
     };
     Page::new(format!("Build with {name}"), body)
 }
@@ -62,7 +64,7 @@ pub(super) async fn authorized(State(app): State<App>, headers: HeaderMap) -> Re
         let applications = issuer(&app).authorized_applications(&user.user).await?;
         let settings = issuer(&app).settings();
         let body = html! {
-            h1 { "Applications you allowed" }
+            h1 { (AUTHORIZED_TITLE) }
             p { "You are logged in as " strong { (user.name) } "." }
             @if applications.is_empty() {
                 p.soft { "There is none." }
@@ -81,7 +83,7 @@ pub(super) async fn authorized(State(app): State<App>, headers: HeaderMap) -> Re
                 }
             }
         };
-        Ok(Page::new("Applications you allowed", body).form_action(FormAction::SelfOnly))
+        Ok(Page::new(AUTHORIZED_TITLE, body).form_action(FormAction::SelfOnly))
     })
     .await
 }
@@ -137,57 +139,98 @@ fn csrf(user: &SignedIn) -> Markup {
 
 /// The registration form. A demonstration registers for everyone, as its endpoint for programs does.
 pub(super) async fn registration(State(app): State<App>, headers: HeaderMap) -> Response {
-    let settings = issuer(&app).settings();
-    let page = async |user: Option<SignedIn>| {
-        let body = html! {
-            h1 { "Register an application" }
-            form method="post" {
-                @if let Some(user) = &user {
-                    (csrf(user))
-                }
-                (fields(&app, None))
-                button { "Register" }
-            }
-        };
-        Page::new("Register an application", body).form_action(FormAction::SelfOnly)
-    };
-    if settings.demo {
+    if issuer(&app).settings().demo {
         let cookie = Cookies::new(&app, &headers).of_browser_session();
         return match issuer(&app).signed_in(cookie.as_ref()).await {
-            Ok(user) => page(user).await.into_response(),
+            Ok(user) => registration_page(&app, user.as_ref(), &Fields::default(), None).into_response(),
             Err(error) => storage_failed(&error).into_response(),
         };
     }
-    with_user(&app, &headers, REGISTER, async |user| Ok(page(Some(user)).await)).await
+    let page = async |user| Ok(registration_page(&app, Some(&user), &Fields::default(), None));
+    with_user(&app, &headers, REGISTER, page).await
 }
 
-fn fields(app: &App, client: Option<&Client>) -> Markup {
-    let metadata = client.map(|client| &client.metadata);
-    let url = metadata
-        .and_then(|metadata| metadata.client_uri.as_ref())
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let description = metadata.and_then(|metadata| metadata.description.clone()).unwrap_or_default();
-    let callback = metadata.and_then(|metadata| metadata.redirect_uris.first());
-    let is_legacy = metadata.is_some_and(|metadata| metadata.profile == ClientProfile::LegacyConfidential);
+fn registration_page(
+    app: &App,
+    user: Option<&SignedIn>,
+    typed: &Fields<'_>,
+    problem: Option<&NewClientError>,
+) -> Page {
+    let body = html! {
+        h1 { "Register an application" }
+        form method="post" {
+            @if let Some(user) = user {
+                (csrf(user))
+            }
+            (fields(app, typed, problem))
+            button { "Register" }
+        }
+    };
+    Page::new("Register an application", body).form_action(FormAction::SelfOnly)
+}
+
+/// What stands in the form about an application.
+#[derive(Default)]
+struct Fields<'a> {
+    name: &'a str,
+    home_page: &'a str,
+    description: &'a str,
+    callback: &'a str,
+    is_legacy: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn registered(client: &'a Client) -> Self {
+        let metadata = &client.metadata;
+        Self {
+            name: &client.name,
+            home_page: metadata.client_uri.as_ref().map(url::Url::as_str).unwrap_or_default(),
+            description: metadata.description.as_deref().unwrap_or_default(),
+            callback: metadata.redirect_uris.first().map(RedirectUri::as_str).unwrap_or_default(),
+            is_legacy: metadata.profile == ClientProfile::LegacyConfidential,
+        }
+    }
+
+    fn typed(form: &'a Params) -> Self {
+        let value = |name| form.value(name).unwrap_or_default();
+        Self {
+            name: value("applicationName"),
+            home_page: value("applicationUrl"),
+            description: value("applicationDescription"),
+            callback: value("applicationCallbackUrl"),
+            is_legacy: form.value("legacy") == Some("true"),
+        }
+    }
+}
+
+fn fields(
+    app: &App,
+    Fields { name, home_page, description, callback, is_legacy }: &Fields<'_>,
+    problem: Option<&NewClientError>,
+) -> Markup {
     html! {
+        @if let Some(problem) = problem {
+            p.error role="alert" { (problem.to_string()) }
+        }
         label for="applicationName" { "Name" }
-        input type="text" id="applicationName" name="applicationName" required maxlength="100"
-            value=[client.map(|client| client.name.as_str())];
+        input type="text" id="applicationName" name="applicationName" required maxlength="100" value=(name);
         label for="applicationUrl" { "Home page" }
-        input type="url" id="applicationUrl" name="applicationUrl" value=(url) placeholder="https://app.example.com";
+        input type="url" id="applicationUrl" name="applicationUrl" value=(home_page)
+            placeholder="https://app.example.com";
         label for="applicationDescription" { "Description" }
         textarea id="applicationDescription" name="applicationDescription" rows="2" maxlength="1000" { (description) }
         label for="applicationCallbackUrl" { "Authorization callback URL" }
         input type="url" id="applicationCallbackUrl" name="applicationCallbackUrl" required maxlength="2000"
-            value=[callback.map(RedirectUri::as_str)] placeholder="https://app.example.com/authorized";
-        p.soft { "People come back to exactly this address, letter by letter." }
+            value=(callback) placeholder="https://app.example.com/authorized" aria-describedby="exactly";
+        p.soft id="exactly" { "People come back to exactly this address, letter by letter." }
         @if app.issuer_rules().legacy_clients {
-            label {
-                input type="checkbox" name="legacy" value="true" checked[is_legacy];
-                " An older client that cannot send PKCE"
+            label.check {
+                input type="checkbox" name="legacy" value="true" checked[*is_legacy] aria-describedby="older";
+                "An older client that cannot send PKCE"
             }
-            p.error { "Such a client cannot notice a code that was slipped to it. Tick this only if its library is too old." }
+            p.error id="older" {
+                "Such a client cannot notice a code that was slipped to it. Tick this only if its library is too old."
+            }
         }
     }
 }
@@ -223,20 +266,24 @@ fn read_fields(
 
 pub(super) async fn register(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
     let form = Params::parse(&body);
-    let owner = match signed_in_form(&app, &headers, &form).await {
-        Ok(user) => user.user,
-        Err(AccountError::Forged) if issuer(&app).settings().demo => "demo".to_owned(),
+    let user = match signed_in_form(&app, &headers, &form).await {
+        Ok(user) => Some(user),
+        Err(AccountError::Forged) if issuer(&app).settings().demo => None,
         Err(error) => return refused(&error),
     };
+    let owner = user.as_ref().map_or("demo", |user| user.user.as_str());
     let registered = async {
         let (name, metadata) = read_fields(&app, &form, None)?;
-        issuer(&app).register(&owner, &name, metadata).await
+        issuer(&app).register(owner, &name, metadata).await
     };
     match registered.await {
         Ok((client, secret)) => {
             show_secret("Your application is registered", &client, secret.as_ref()).into_response()
         }
-        Err(error) => refused(&error.into()),
+        Err(NewClientError::Store(error)) => storage_failed(&error).into_response(),
+        Err(problem) => registration_page(&app, user.as_ref(), &Fields::typed(&form), Some(&problem))
+            .status(StatusCode::BAD_REQUEST)
+            .into_response(),
     }
 }
 
@@ -303,28 +350,38 @@ pub(super) async fn application(
                 return Ok(Page::new("Not found", body).status(StatusCode::NOT_FOUND));
             }
         };
-        let body = html! {
-            h1 { (client.name) }
-            dl { dt { "Client ID" } dd { code { (client.client_id) } } }
-            form method="post" {
-                (csrf(&user))
-                (fields(&app, Some(&client)))
-                button name="action" value="save" { "Save" }
-            }
-            h2 { "Client secret" }
-            form method="post" {
-                (csrf(&user))
-                button.quiet name="action" value="rotate" { "Make a new secret; the old one ends at once" }
-            }
-            h2 { "End it" }
-            form method="post" {
-                (csrf(&user))
-                button.quiet name="action" value="delete" { "Delete the application and all its access" }
-            }
-        };
-        Ok(Page::new(client.name.clone(), body).form_action(FormAction::SelfOnly))
+        Ok(application_page(&app, &user, &client, &Fields::registered(&client), None))
     })
     .await
+}
+
+fn application_page(
+    app: &App,
+    user: &SignedIn,
+    client: &Client,
+    shown: &Fields<'_>,
+    problem: Option<&NewClientError>,
+) -> Page {
+    let body = html! {
+        h1 { (client.name) }
+        dl { dt { "Client ID" } dd { code { (client.client_id) } } }
+        form method="post" {
+            (csrf(user))
+            (fields(app, shown, problem))
+            button name="action" value="save" { "Save" }
+        }
+        h2 { "Client secret" }
+        form method="post" {
+            (csrf(user))
+            button.quiet name="action" value="rotate" { "Make a new secret; the old one ends at once" }
+        }
+        h2 { "End it" }
+        form method="post" {
+            (csrf(user))
+            button.quiet name="action" value="delete" { "Delete the application and all its access" }
+        }
+    };
+    Page::new(client.name.clone(), body).form_action(FormAction::SelfOnly)
 }
 
 pub(super) async fn change_application(
@@ -335,25 +392,33 @@ pub(super) async fn change_application(
 ) -> Response {
     let form = Params::parse(&body);
     let user = match signed_in_form(&app, &headers, &form).await {
-        Ok(user) => user.user,
+        Ok(user) => user,
         Err(error) => return refused(&error),
     };
     let done = async {
-        let client = issuer(&app).own_application(&user, &client_id).await?;
+        let client = issuer(&app).own_application(&user.user, &client_id).await?;
         match form.value("action") {
             Some("rotate") => {
-                let secret = issuer(&app).rotate_own_secret(&user, &client_id).await?;
+                let secret = issuer(&app).rotate_own_secret(&user.user, &client_id).await?;
                 return Ok(show_secret("The new secret", &client, secret.as_ref()).into_response());
             }
-            Some("delete") => issuer(&app).delete_own_application(&user, &client_id).await?,
-            _ => {
-                let (name, metadata) = read_fields(&app, &form, Some(&client))?;
-                issuer(&app).edit_own_application(&user, &client_id, &name, metadata).await?;
-            }
+            Some("delete") => issuer(&app).delete_own_application(&user.user, &client_id).await?,
+            _ => match save(&app, &user, &client, &form).await {
+                Err(AccountError::Refused(problem)) => {
+                    let page = application_page(&app, &user, &client, &Fields::typed(&form), Some(&problem));
+                    return Ok(page.status(StatusCode::BAD_REQUEST).into_response());
+                }
+                saved => saved?,
+            },
         }
         Ok(redirect(&issuer(&app).settings().endpoint(APPLICATIONS)))
     };
     done.await.unwrap_or_else(|error: AccountError| refused(&error))
+}
+
+async fn save(app: &App, user: &SignedIn, client: &Client, form: &Params) -> Result<(), AccountError> {
+    let (name, metadata) = read_fields(app, form, Some(client))?;
+    issuer(app).edit_own_application(&user.user, &client.client_id, &name, metadata).await
 }
 
 /// OpenID Connect RP-Initiated Logout 2: by GET or POST.

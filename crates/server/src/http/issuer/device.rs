@@ -57,12 +57,13 @@ fn code_page(user_code: &str, problem: Option<&str>) -> Page {
         h1 { "Connect a device" }
         p { "Type the code that your device shows. Go on only if you began this on a device of your own." }
         @if let Some(problem) = problem {
-            p role="alert" { strong { (problem) } }
+            p.error role="alert" id="problem" { (problem) }
         }
         form method="post" {
             label for="user_code" { "Code" }
             input type="text" id="user_code" name="user_code" value=(user_code) required maxlength="20"
-                autocomplete="off" autocapitalize="characters" spellcheck="false" placeholder="BCDF-GHJK";
+                autocomplete="off" autocapitalize="characters" spellcheck="false" placeholder="BCDF-GHJK"
+                aria-describedby=[problem.map(|_| "problem")] aria-invalid=[problem.map(|_| "true")];
             p { button { "Continue" } }
         }
     };

@@ -1,5 +1,7 @@
 //! The pages that people see: login (demo), consent, errors; and the answers that travel by the browser.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{Path, RawQuery, State},
@@ -14,7 +16,7 @@ use handfast_protocol::Secret;
 use maud::{Markup, html};
 use serde_json::json;
 
-use super::{Cookies, deliver, issuer, redirect, storage_failed};
+use super::{Cookies, account, deliver, issuer, redirect, storage_failed};
 use crate::{
     app::App,
     http::page::{FormAction, Page},
@@ -162,7 +164,11 @@ fn consent_page(app: &App, prompt: &ConsentPrompt) -> Page {
                 li { (settings.describe_scope(scope)) }
             }
         }
-        (origin_of_client(prompt))
+        (where_it_goes(prompt))
+        p.soft {
+            "This ends after " (in_words(settings.grant_lifetime)) " at the latest, and earlier where you take it back under \u{201c}"
+            (account::AUTHORIZED_TITLE) "\u{201d}."
+        }
         form method="post" {
             input type="hidden" name="csrf_token" value=(prompt.csrf_token.expose());
             div.actions {
@@ -175,7 +181,13 @@ fn consent_page(app: &App, prompt: &ConsentPrompt) -> Page {
 }
 
 /// Where the answer goes, so that a name alone does not persuade.
-fn origin_of_client(prompt: &ConsentPrompt) -> Markup {
+fn where_it_goes(prompt: &ConsentPrompt) -> Markup {
+    if prompt.for_device {
+        // RFC 8628 5.4: somebody else may have sent the code.
+        return html! {
+            p { "Your device gets this access. Allow it only if you began this on a device of your own." }
+        };
+    }
     let response_to = url::Url::parse(&prompt.request.redirect_uri).ok();
     let host = response_to.and_then(|url| url.host_str().map(str::to_owned));
     html! {
@@ -183,6 +195,15 @@ fn origin_of_client(prompt: &ConsentPrompt) -> Markup {
             p.soft { "Afterwards you go back to " (host) "." }
         }
     }
+}
+
+/// A length of time in its largest whole unit.
+fn in_words(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "second"));
+    let count = seconds / unit;
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 pub(super) async fn answer_consent(
@@ -268,4 +289,17 @@ pub(super) fn web_message(answer: &AuthorizationResponse) -> Response {
     let page = Page::new("Done", body).script(SCRIPT, &json!({"message": message, "origin": origin}));
     // A silent request is made in a frame of the client's own page.
     page.frame_ancestor(origin).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_said_in_its_largest_unit() {
+        let said = |seconds| in_words(Duration::from_secs(seconds));
+        assert_eq!((said(90 * 86_400).as_str(), said(86_400).as_str()), ("90 days", "1 day"));
+        assert_eq!((said(7200).as_str(), said(900).as_str()), ("2 hours", "15 minutes"));
+        assert_eq!((said(1).as_str(), said(0).as_str()), ("1 second", "0 seconds"));
+    }
 }
