@@ -102,22 +102,20 @@ async fn tokens_that_are_unsigned_critical_or_too_long_are_refused() {
     let claims = assertion(&server, &client);
     let mut long = claims.clone();
     long["padding"] = json!("x".repeat(20_000));
-    for (jwt, reason) in [
-        (key.sign(&json!({"alg": "none"}), &claims), "algorithm"),
-        (key.sign(&json!({"alg": "HS256"}), &claims), "algorithm"),
-        (key.sign(&json!({"alg": "ES256", "crit": ["exp"]}), &claims), "crit"),
-        (key.sign(&json!({"alg": "RS256"}), &claims), "no registered key"),
-        (key.sign(&json!({"alg": "ES256"}), &long), ""),
+    for jwt in [
+        key.sign(&json!({"alg": "none"}), &claims),
+        key.sign(&json!({"alg": "HS256"}), &claims),
+        key.sign(&json!({"alg": "ES256", "crit": ["exp"]}), &claims),
+        key.sign(&json!({"alg": "RS256"}), &claims),
+        key.sign(&json!({"alg": "ES256"}), &long),
     ] {
         let (status, refused) = redeem_by_assertion(&server, &jwt, "a code").await;
         assert_eq!((status, &refused["error"]), (401, &json!("invalid_client")), "{refused}");
-        assert!(refused["error_description"].as_str().unwrap().contains(reason), "{reason}: {refused}");
         assert_eq!(userinfo(&server, "Bearer", &jwt, None).await.0, 401);
     }
-    assert_eq!(
-        redeem_by_assertion(&server, &key.sign(&json!({"alg": "ES256"}), &claims), "a code").await.0,
-        400
-    );
+    let good = key.sign(&json!({"alg": "ES256"}), &claims);
+    let (_, refused) = redeem_by_assertion(&server, &good, "a code").await;
+    assert_eq!(refused["error"], json!("invalid_grant"), "the client is known: {refused}");
 }
 
 /// RFC 9449 5: without a secret, the key is what a refresh token is bound to.
