@@ -85,7 +85,7 @@ pub(super) enum Client {
 impl ServerArgs {
     /// Whoever answers requests: a running server, or this process on the data folder.
     pub(super) async fn client(self) -> anyhow::Result<Client> {
-        self.client_where(|storage| Ok(storage)).await
+        self.client_where(Ok).await
     }
 
     /// The same for requests about connections, which a running server keeps at hand: what this process did to them
