@@ -8,12 +8,18 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use end_to_end::{handfast::Settings, published};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use url::{Url, form_urlencoded};
 use xtask::program;
 
-use crate::client::{Connection, address_of};
+use crate::{
+    CLIENTS, ROUND, ROUNDS,
+    client::{Connection, address_of},
+    peers::Peer,
+    report::Report,
+};
 
 /// Never visited: the flow ends where the browser would be sent here.
 const REDIRECT_URI: &str = "http://localhost:1/callback";
@@ -22,7 +28,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// `oidc-provider` as its documentation starts it: development pages, storage in memory.
-pub(crate) const OIDC_PROVIDER: &str = r"
+const OIDC_PROVIDER: &str = r"
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 const server = createServer();
@@ -38,8 +44,35 @@ server.listen(0, '127.0.0.1', () => {
 });
 ";
 
+/// Ours keeps everything in SQLite on disk; its peer keeps everything in memory.
+pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
+    let mut server = Settings::demo().variable("HANDFAST_LOG", "warn").start("127.0.0.1")?;
+    let mut command = program::bound_to_us("node");
+    command.args(["--input-type=module", "--eval", OIDC_PROVIDER]);
+    let mut peer = Peer::start(command.current_dir(published::providers_folder()?))?;
+    keep_on_one_core(server.process_id().context("the server runs")?)?;
+    keep_on_one_core(peer.process_id())?;
+    let [for_ours, for_theirs] = Issuer::registrations();
+    let url = server.url();
+    let ours = Issuer::meet(&format!("{url}/auth/oauth2"), &format!("{url}/api/app"), &for_ours).await?;
+    let theirs = Issuer::meet(peer.url(), &format!("{}/reg", peer.url()), &for_theirs).await?;
+    let mut rates: [Vec<f64>; 4] = Default::default();
+    for round in 1..=ROUNDS {
+        println!("authorization servers, round {round} of {ROUNDS}");
+        rates[0].push(ours.code_flows(CLIENTS, ROUND).await?);
+        rates[1].push(theirs.code_flows(CLIENTS, ROUND).await?);
+        rates[2].push(ours.refreshes(CLIENTS, ROUND).await?);
+        rates[3].push(theirs.refreshes(CLIENTS, ROUND).await?);
+    }
+    report.rate("code flows on one core, our issuer", &rates[0]);
+    report.rate("code flows on one core, oidc-provider", &rates[1]);
+    report.rate("refreshes on one core, our issuer", &rates[2]);
+    report.rate("refreshes on one core, oidc-provider", &rates[3]);
+    Ok(())
+}
+
 /// Keeps a program and all its threads on one core, where the system can.
-pub(crate) fn keep_on_one_core(process_id: u32) -> anyhow::Result<()> {
+fn keep_on_one_core(process_id: u32) -> anyhow::Result<()> {
     let mut command = Command::new("taskset");
     command.args(["--all-tasks", "--cpu-list", "--pid", "0", &process_id.to_string()]);
     program::run(&mut command).context("`taskset` (util-linux) keeps a program on one core").map(drop)
@@ -47,7 +80,7 @@ pub(crate) fn keep_on_one_core(process_id: u32) -> anyhow::Result<()> {
 
 /// An authorization server and our registration there.
 #[derive(Clone)]
-pub(crate) struct Issuer {
+struct Issuer {
     address: SocketAddr,
     host: String,
     authorization_endpoint: String,
@@ -57,7 +90,7 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     /// Reads the metadata and registers a client, `at` this path with this request.
-    pub(crate) async fn meet(issuer: &str, register_at: &str, request: &Value) -> anyhow::Result<Self> {
+    async fn meet(issuer: &str, register_at: &str, request: &Value) -> anyhow::Result<Self> {
         let metadata: Value =
             reqwest::get(format!("{issuer}/.well-known/openid-configuration")).await?.json().await?;
         let registered = reqwest::Client::new().post(register_at).json(request).send().await?;
@@ -76,7 +109,7 @@ impl Issuer {
     }
 
     /// What both are asked to register.
-    pub(crate) fn registrations() -> [Value; 2] {
+    fn registrations() -> [Value; 2] {
         [
             json!({
                 "app_name": "bench", "owner_id": "bench", "redirect_uri": [REDIRECT_URI], "profile": "standard",
@@ -91,12 +124,12 @@ impl Issuer {
     }
 
     /// Full code flows per second: authorization request, login, consent, token request.
-    pub(crate) async fn code_flows(&self, clients: usize, length: Duration) -> anyhow::Result<f64> {
+    async fn code_flows(&self, clients: usize, length: Duration) -> anyhow::Result<f64> {
         self.rate(clients, length, async |browser, _| browser.code_flow().await.map(drop)).await
     }
 
     /// Refreshes per second, each with the refresh token that the last one brought.
-    pub(crate) async fn refreshes(&self, clients: usize, length: Duration) -> anyhow::Result<f64> {
+    async fn refreshes(&self, clients: usize, length: Duration) -> anyhow::Result<f64> {
         self.rate(clients, length, async |browser, token| {
             if token.is_empty() {
                 *token = browser.code_flow().await?;

@@ -13,16 +13,11 @@ mod report;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use end_to_end::{
-    handfast::{Handfast, Settings, built},
-    published,
-};
-use xtask::program;
+use end_to_end::handfast::{Handfast, Settings, built};
 
 use crate::{
     client::{Target, rate},
     dance::Dancer,
-    flows::{Issuer, keep_on_one_core},
     peers::Peer,
     report::Report,
 };
@@ -43,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         ["memory", body] => runtime.block_on(peers::answer_from_memory(body)),
         ["select", database] => runtime.block_on(peers::answer_from_select(database)),
         ["provider"] => runtime.block_on(peers::answer_token_requests()),
+        ["issuers", ..] => runtime.block_on(bench_issuers()),
         // Cargo says `--bench`.
         _ => runtime.block_on(bench()),
     }
@@ -137,7 +133,7 @@ async fn bench() -> anyhow::Result<()> {
         report.megabytes(&format!("memory idle, {}", subject.name), subject.idle_memory, 15.0);
         report.megabytes(&format!("memory after load, {}", subject.name), loaded, 40.0);
     }
-    measure_issuers(&mut report).await?;
+    flows::measure(&mut report).await?;
     let starts = (0..ROUNDS).map(|_| {
         let server = Settings::new().start("127.0.0.1")?;
         Ok(server.to_first_answer().as_secs_f64() * 1000.0)
@@ -148,29 +144,9 @@ async fn bench() -> anyhow::Result<()> {
     report.publish()
 }
 
-/// Our issuer keeps everything in SQLite on disk; its peer keeps everything in memory.
-async fn measure_issuers(report: &mut Report) -> anyhow::Result<()> {
-    let mut server = Settings::demo().variable("HANDFAST_LOG", "warn").start("127.0.0.1")?;
-    let mut command = program::bound_to_us("node");
-    command.args(["--input-type=module", "--eval", flows::OIDC_PROVIDER]);
-    let mut peer = Peer::start(command.current_dir(published::providers_folder()?))?;
-    keep_on_one_core(server.process_id().context("the server runs")?)?;
-    keep_on_one_core(peer.process_id())?;
-    let [for_ours, for_theirs] = Issuer::registrations();
-    let url = server.url();
-    let ours = Issuer::meet(&format!("{url}/auth/oauth2"), &format!("{url}/api/app"), &for_ours).await?;
-    let theirs = Issuer::meet(peer.url(), &format!("{}/reg", peer.url()), &for_theirs).await?;
-    let mut rates: [Vec<f64>; 4] = Default::default();
-    for round in 1..=ROUNDS {
-        println!("authorization servers, round {round} of {ROUNDS}");
-        rates[0].push(ours.code_flows(CLIENTS, ROUND).await?);
-        rates[1].push(theirs.code_flows(CLIENTS, ROUND).await?);
-        rates[2].push(ours.refreshes(CLIENTS, ROUND).await?);
-        rates[3].push(theirs.refreshes(CLIENTS, ROUND).await?);
-    }
-    report.rate("code flows on one core, our issuer", &rates[0]);
-    report.rate("code flows on one core, oidc-provider", &rates[1]);
-    report.rate("refreshes on one core, our issuer", &rates[2]);
-    report.rate("refreshes on one core, oidc-provider", &rates[3]);
-    Ok(())
+/// The authorization servers alone: `cargo bench --workspace --bench figures -- issuers`.
+async fn bench_issuers() -> anyhow::Result<()> {
+    let mut report = Report::default();
+    flows::measure(&mut report).await?;
+    report.publish()
 }
