@@ -417,7 +417,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
     async fn begin_linked(&self, legacy: LegacyStart<'_>) -> Result<Begun, BeginError> {
         self.check_host(legacy.host)?;
         let integration = self.find_integration(&ConfigKey::parse(legacy.config_key)?).await?;
-        if !integration.legacy_start {
+        if !integration.rules.legacy_start {
             return Err(BeginError::LegacyStartNotAllowed(integration.config_key));
         }
         let origin = self.check_origin(&integration, legacy.referer_origin)?;
@@ -661,7 +661,7 @@ fn check_extra_params(provider: &Provider, extra: &BTreeMap<String, String>) -> 
 
 /// What the page asked for, else the integration's own, else what the provider cannot do without.
 fn requested_scopes(integration: &Integration, asked: Option<&Scopes>) -> Scopes {
-    let chosen = asked.filter(|scopes| !scopes.is_empty()).unwrap_or(&integration.scopes);
+    let chosen = asked.filter(|scopes| !scopes.is_empty()).unwrap_or(&integration.rules.scopes);
     let defaults = integration.provider.default_scopes.iter().map(String::as_str);
     if chosen.is_empty() { defaults.collect() } else { chosen.clone() }
 }

@@ -81,7 +81,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             .discovered(&integration, &values)
             .await
             .map_err(|error: DiscoveryError| ConnectClientError::InvalidIntegration(error.to_string()))?;
-        let scopes = scopes.filter(|scopes| !scopes.is_empty()).unwrap_or(&integration.scopes);
+        let scopes = scopes.filter(|scopes| !scopes.is_empty()).unwrap_or(&integration.rules.scopes);
         let set = self.request_client_token(&integration, &values, scopes).await?;
         let key =
             ConnectionKey { integration_id: integration.id.clone(), connection_id: connection_id.clone() };

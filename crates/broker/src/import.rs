@@ -136,7 +136,7 @@ impl<S: Store + ConnectionImport, T: TokenEndpoint, C: Clock + 'static, R: Rando
         let key =
             ConnectionKey { integration_id: integration.id.clone(), connection_id: imported.connection_id };
         let connection =
-            self.connection_of(key, &integration, &credentials, &integration.scopes, imported.params);
+            self.connection_of(key, &integration, &credentials, &integration.rules.scopes, imported.params);
         Ok(self.store.import_connection(&connection, &imported.metadata, on_existing).await?)
     }
 

@@ -71,7 +71,8 @@ impl<S: Store, T, C: Clock, R> Broker<S, T, C, R> {
         let secret =
             integration.client_secret.as_ref().ok_or_else(|| not_installable("it has no client secret"))?;
         signature.verify(params, secret, self.clock.now())?;
-        let mut url = integration.install_url.ok_or_else(|| {
+        let page = integration.rules.install_url.as_deref().and_then(|page| Url::parse(page).ok());
+        let mut url = page.ok_or_else(|| {
             not_installable("set its install_url with `handfast config edit .. --install-url`")
         })?;
         for (name, variable) in &provider.variables {

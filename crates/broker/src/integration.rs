@@ -16,30 +16,32 @@ pub struct Integration {
     pub id: String,
     /// What the application calls it.
     pub config_key: ConfigKey,
-    /// The entry of the catalogue it was made from.
-    pub provider_name: String,
     /// The effective entry: the catalogue's with this integration's overrides.
     pub provider: Provider,
     /// RFC 6749 2.2.
     pub client_id: String,
     /// RFC 6749 2.3.1; public clients have none.
     pub client_secret: Option<Secret<String>>,
+    /// How it may be used.
+    pub rules: IntegrationRules,
+}
+
+/// How an integration may be used.
+#[derive(Clone, Debug, Default)]
+pub struct IntegrationRules {
     /// Asked for unless a start request names its own.
     pub scopes: Scopes,
-    /// Exact origins that may start an attempt; empty: the server's own rule.
+    /// Exact origins that may start an attempt, such as `https://app.example.com`; empty: the server's own rule.
     pub allowed_origins: Vec<String>,
     /// Whether published Pizzly clients may start an attempt by a GET.
     pub legacy_start: bool,
     /// The application's page that install links from the provider's side lead to.
-    pub install_url: Option<Url>,
-    /// Exact addresses that redirect mode may go back to; empty: the server's own rule.
+    pub install_url: Option<String>,
+    /// Exact addresses that redirect mode may go back to, such as `https://app.example.com/settings`; empty: the server's
+    /// own rule.
     pub allowed_return_to: Vec<String>,
     /// Which redirect URI is registered at the provider; none said: see [`Integration::own_redirect_uri`].
     pub redirect_uri_kind: Option<RedirectUriKind>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last edited.
-    pub updated_at: Timestamp,
 }
 
 /// An integration as it is kept: without the catalogue's entry, the client secret sealed.
@@ -57,18 +59,8 @@ pub struct StoredIntegration {
     pub client_id: String,
     /// Sealed for `integrations`, `sealed_client_secret`, id.
     pub sealed_client_secret: Option<Sealed>,
-    /// Asked for by default.
-    pub scopes: Scopes,
-    /// Exact origins.
-    pub allowed_origins: Vec<String>,
-    /// Whether a GET may start an attempt.
-    pub legacy_start: bool,
-    /// The application's page that install links lead to.
-    pub install_url: Option<String>,
-    /// Exact addresses.
-    pub allowed_return_to: Vec<String>,
-    /// Which redirect URI is registered at the provider.
-    pub redirect_uri_kind: Option<RedirectUriKind>,
+    /// How it may be used.
+    pub rules: IntegrationRules,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last edited.
@@ -93,7 +85,7 @@ impl Integration {
     /// [`Provider::prefers_own_redirect_uri`] for when it is the integration's own.
     #[must_use]
     pub fn own_redirect_uri(&self) -> Option<&ConfigKey> {
-        let has_own = match self.redirect_uri_kind {
+        let has_own = match self.rules.redirect_uri_kind {
             Some(kind) => kind == RedirectUriKind::Own,
             None => self.provider.prefers_own_redirect_uri(),
         };
@@ -156,18 +148,8 @@ pub struct NewIntegration {
     pub client_id: String,
     /// None, or an empty text, for a public client.
     pub client_secret: Option<Secret<String>>,
-    /// Asked for by default.
-    pub scopes: Scopes,
-    /// Origins such as `https://app.example.com`.
-    pub allowed_origins: Vec<String>,
-    /// Whether a GET may start an attempt.
-    pub legacy_start: bool,
-    /// The application's page that install links lead to.
-    pub install_url: Option<String>,
-    /// Addresses such as `https://app.example.com/settings`.
-    pub allowed_return_to: Vec<String>,
-    /// Which redirect URI is registered at the provider; none: the server chooses.
-    pub redirect_uri_kind: Option<RedirectUriKind>,
+    /// How it may be used.
+    pub rules: IntegrationRules,
 }
 
 /// What is to change in an integration; `None` leaves a field as it is.
@@ -353,12 +335,12 @@ impl<S: IntegrationStore> IntegrationBook<S> {
             provider_name: self.checked_provider(&new.provider_name, &new.provider_overrides)?,
             provider_overrides: new.provider_overrides,
             client_id: self.checked_client_id(&new.provider_name, new.client_id)?,
-            scopes: new.scopes,
-            allowed_origins: parse_origins(&new.allowed_origins)?,
-            legacy_start: new.legacy_start,
-            install_url: checked_install_url(new.install_url)?,
-            allowed_return_to: parse_return_to(&new.allowed_return_to)?,
-            redirect_uri_kind: new.redirect_uri_kind,
+            rules: IntegrationRules {
+                allowed_origins: parse_origins(&new.rules.allowed_origins)?,
+                install_url: checked_install_url(new.rules.install_url)?,
+                allowed_return_to: parse_return_to(&new.rules.allowed_return_to)?,
+                ..new.rules
+            },
             created_at: now,
             updated_at: now,
         };
@@ -394,18 +376,21 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         if let Some(secret) = edit.client_secret {
             stored.sealed_client_secret = self.seal_client_secret(&stored.id, Some(&secret), randomness)?;
         }
+        let rules = &mut stored.rules;
         if let Some(origins) = edit.allowed_origins {
-            stored.allowed_origins = parse_origins(&origins)?;
+            rules.allowed_origins = parse_origins(&origins)?;
         }
-        stored.scopes = edit.scopes.unwrap_or(stored.scopes);
-        stored.legacy_start = edit.legacy_start.unwrap_or(stored.legacy_start);
+        if let Some(scopes) = edit.scopes {
+            rules.scopes = scopes;
+        }
+        rules.legacy_start = edit.legacy_start.unwrap_or(rules.legacy_start);
         if edit.install_url.is_some() {
-            stored.install_url = checked_install_url(edit.install_url)?;
+            rules.install_url = checked_install_url(edit.install_url)?;
         }
         if let Some(addresses) = edit.allowed_return_to {
-            stored.allowed_return_to = parse_return_to(&addresses)?;
+            rules.allowed_return_to = parse_return_to(&addresses)?;
         }
-        stored.redirect_uri_kind = edit.redirect_uri_kind.or(stored.redirect_uri_kind);
+        rules.redirect_uri_kind = edit.redirect_uri_kind.or(rules.redirect_uri_kind);
         let before = stored.updated_at;
         // Two edits within one millisecond must still tell each other apart.
         stored.updated_at = now.max(before + core::time::Duration::from_millis(1));
@@ -442,18 +427,10 @@ impl<S: IntegrationStore> IntegrationBook<S> {
         Ok(Integration {
             id: stored.id,
             config_key: stored.config_key,
-            provider_name: stored.provider_name,
             provider,
             client_id: stored.client_id,
             client_secret,
-            scopes: stored.scopes,
-            allowed_origins: stored.allowed_origins,
-            legacy_start: stored.legacy_start,
-            install_url: stored.install_url.and_then(|url| Url::parse(&url).ok()),
-            allowed_return_to: stored.allowed_return_to,
-            redirect_uri_kind: stored.redirect_uri_kind,
-            created_at: stored.created_at,
-            updated_at: stored.updated_at,
+            rules: stored.rules,
         })
     }
 

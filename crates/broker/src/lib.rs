@@ -83,8 +83,8 @@ pub use import::{
 pub use install::InstallError;
 pub use integration::{
     CreateIntegrationError, DeletedIntegration, EditIntegrationError, FindIntegrationError, Integration,
-    IntegrationBook, IntegrationEdit, IntegrationStore, InvalidIntegration, NewIntegration, RedirectUriKind,
-    StoredIntegration, parse_origins, parse_return_to,
+    IntegrationBook, IntegrationEdit, IntegrationRules, IntegrationStore, InvalidIntegration, NewIntegration,
+    RedirectUriKind, StoredIntegration, parse_origins, parse_return_to,
 };
 pub use json::json_mistake;
 pub use keep_alive::{IdleConnection, IdleConnections, IdleFilter, Sweep};

@@ -55,10 +55,10 @@ impl Policy {
     /// Whether a page of `origin`, as its browser states it, may start an attempt for `integration`. `null` never may.
     #[must_use]
     pub fn allows_origin(&self, integration: &Integration, origin: &str) -> bool {
-        let list = if integration.allowed_origins.is_empty() {
+        let list = if integration.rules.allowed_origins.is_empty() {
             &self.allowed_origins
         } else {
-            &integration.allowed_origins
+            &integration.rules.allowed_origins
         };
         if list.is_empty() {
             return self.loopback_origins && is_loopback_origin(origin);
@@ -70,10 +70,10 @@ impl Policy {
     /// one, a loopback server takes any address of this machine.
     #[must_use]
     pub fn allows_return_to(&self, integration: &Integration, url: &Url) -> bool {
-        let list = if integration.allowed_return_to.is_empty() {
+        let list = if integration.rules.allowed_return_to.is_empty() {
             &self.allowed_return_to
         } else {
-            &integration.allowed_return_to
+            &integration.rules.allowed_return_to
         };
         if list.is_empty() {
             return self.loopback_origins && is_loopback_host(url);

@@ -1,7 +1,7 @@
 //! The demonstration: broker and issuer of this server, registered with each other like any two strangers.
 
 use anyhow::Context;
-use handfast_broker::{Catalog, IntegrationEdit, NewIntegration, Provider, UrlTemplate};
+use handfast_broker::{Catalog, IntegrationEdit, IntegrationRules, NewIntegration, Provider, UrlTemplate};
 use handfast_protocol::{Clock, ConfigKey, Scopes};
 use serde_json::Map;
 
@@ -45,12 +45,10 @@ pub(crate) async fn register(app: &App) -> anyhow::Result<()> {
         provider_overrides: Map::new(),
         client_id: client_id.to_owned(),
         client_secret: Some(client_secret),
-        scopes: Scopes::parse_list("openid profile email offline_access"),
-        allowed_origins: Vec::new(),
-        legacy_start: false,
-        install_url: None,
-        allowed_return_to: Vec::new(),
-        redirect_uri_kind: None,
+        rules: IntegrationRules {
+            scopes: Scopes::parse_list("openid profile email offline_access"),
+            ..IntegrationRules::default()
+        },
     };
     book.create(new, now, &SystemRandomness).await?;
     Ok(())

@@ -76,12 +76,12 @@ impl Findings {
         let public = config.exposure() == Exposure::Public;
         for integration in book.list().await? {
             let key = &integration.config_key;
-            if integration.legacy_start {
+            if integration.rules.legacy_start {
                 self.warnings.push(format!(
                     "the integration {key} has legacy_start: a link in your own pages can start an attempt"
                 ));
             }
-            if public && integration.allowed_origins.is_empty() && config.allowed_origins.is_empty() {
+            if public && integration.rules.allowed_origins.is_empty() && config.allowed_origins.is_empty() {
                 self.warnings
                     .push(format!("the integration {key} has no allowed origin: no page can use it"));
             }

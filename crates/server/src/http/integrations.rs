@@ -2,7 +2,8 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use handfast_broker::{
-    ApiKeyScope, DeletedIntegration, IntegrationEdit, NewIntegration, RedirectUriKind, StoredIntegration,
+    ApiKeyScope, DeletedIntegration, IntegrationEdit, IntegrationRules, NewIntegration, RedirectUriKind,
+    StoredIntegration,
 };
 use handfast_protocol::{Clock, ConfigKey, ErrorCode, Scopes, Secret, Timestamp};
 use schemars::JsonSchema;
@@ -142,12 +143,14 @@ pub(crate) async fn create(
         provider_overrides: new.provider_overrides,
         client_id: new.client_id,
         client_secret: new.client_secret.map(Secret::new),
-        scopes: new.scopes,
-        allowed_origins: new.allowed_origins,
-        legacy_start: new.legacy_start,
-        install_url: new.install_url,
-        allowed_return_to: new.allowed_return_to,
-        redirect_uri_kind: new.redirect_uri_kind,
+        rules: IntegrationRules {
+            scopes: new.scopes,
+            allowed_origins: new.allowed_origins,
+            legacy_start: new.legacy_start,
+            install_url: new.install_url,
+            allowed_return_to: new.allowed_return_to,
+            redirect_uri_kind: new.redirect_uri_kind,
+        },
     };
     let stored = app.integrations().create(new, SystemClock.now(), &SystemRandomness).await?;
     tracing::info!(config_key = %stored.config_key, "integration created");
@@ -235,12 +238,12 @@ fn body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<Integra
         provider_name: stored.provider_name,
         provider_overrides: stored.provider_overrides,
         client_id: stored.client_id,
-        scopes: stored.scopes,
-        allowed_origins: stored.allowed_origins,
-        legacy_start: stored.legacy_start,
-        install_url: stored.install_url,
-        allowed_return_to: stored.allowed_return_to,
-        redirect_uri_kind: stored.redirect_uri_kind,
+        scopes: stored.rules.scopes,
+        allowed_origins: stored.rules.allowed_origins,
+        legacy_start: stored.rules.legacy_start,
+        install_url: stored.rules.install_url,
+        allowed_return_to: stored.rules.allowed_return_to,
+        redirect_uri_kind: stored.rules.redirect_uri_kind,
         created_at: rfc3339(stored.created_at),
         updated_at: rfc3339(stored.updated_at),
     })

@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_broker::{
-    AccessTokenError, ApiKeyScope, DeletedIntegration, EditIntegrationError, IntegrationEdit, NewIntegration,
-    OpenConnection, StoredIntegration,
+    AccessTokenError, ApiKeyScope, DeletedIntegration, EditIntegrationError, IntegrationEdit,
+    IntegrationRules, NewIntegration, OpenConnection, StoredIntegration,
 };
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Scopes, Secret, Sha256Hash};
 use serde::{Deserialize, Serialize};
@@ -105,12 +105,10 @@ impl ConfigRequest {
             client_secret: Some(Secret::new(
                 self.oauth_client_secret.ok_or_else(|| missing("oauth_client_secret"))?,
             )),
-            scopes: Scopes::parse_list(&self.oauth_scopes.ok_or_else(|| missing("oauth_scopes"))?),
-            allowed_origins: Vec::new(),
-            legacy_start: false,
-            install_url: None,
-            allowed_return_to: Vec::new(),
-            redirect_uri_kind: None,
+            rules: IntegrationRules {
+                scopes: Scopes::parse_list(&self.oauth_scopes.ok_or_else(|| missing("oauth_scopes"))?),
+                ..IntegrationRules::default()
+            },
         })
     }
 }
@@ -158,7 +156,7 @@ pub(crate) async fn edit_config(
         provider_name: Some(new.provider_name),
         client_id: Some(new.client_id),
         client_secret: new.client_secret,
-        scopes: Some(new.scopes),
+        scopes: Some(new.rules.scopes),
         ..IntegrationEdit::default()
     };
     match app.integrations().edit(&new.config_key, edit, SystemClock.now(), &SystemRandomness).await {
@@ -362,7 +360,7 @@ fn config_body(app: &App, caller: &Caller, stored: StoredIntegration) -> Result<
         unique_key: stored.config_key.to_string(),
         provider: stored.provider_name,
         oauth_client_id: stored.client_id,
-        oauth_scopes: stored.scopes.join(","),
+        oauth_scopes: stored.rules.scopes.join(","),
     })
 }
 

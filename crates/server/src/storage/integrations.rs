@@ -1,6 +1,8 @@
 //! The table `integrations`.
 
-use handfast_broker::{DeletedIntegration, IntegrationStore, Sealed, StoreError, StoredIntegration};
+use handfast_broker::{
+    DeletedIntegration, IntegrationRules, IntegrationStore, Sealed, StoreError, StoredIntegration,
+};
 use handfast_protocol::{ConfigKey, Timestamp};
 
 use super::{Storage, from_json, on_either, to_json};
@@ -38,12 +40,14 @@ impl TryFrom<Row> for StoredIntegration {
             provider_overrides: from_json(&row.provider_overrides)?,
             client_id: row.client_id,
             sealed_client_secret: row.sealed_client_secret.map(Sealed::from_stored),
-            scopes: from_json(&row.scopes)?,
-            allowed_origins: from_json(&row.allowed_origins)?,
-            legacy_start: row.legacy_start != 0,
-            install_url: row.install_url,
-            allowed_return_to: from_json(&row.allowed_return_to)?,
-            redirect_uri_kind: row.redirect_uri_kind.as_deref().map(from_json).transpose()?,
+            rules: IntegrationRules {
+                scopes: from_json(&row.scopes)?,
+                allowed_origins: from_json(&row.allowed_origins)?,
+                legacy_start: row.legacy_start != 0,
+                install_url: row.install_url,
+                allowed_return_to: from_json(&row.allowed_return_to)?,
+                redirect_uri_kind: row.redirect_uri_kind.as_deref().map(from_json).transpose()?,
+            },
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
         })
@@ -58,12 +62,12 @@ macro_rules! bind_editable {
             .bind(to_json(&$integration.provider_overrides)?)
             .bind(&$integration.client_id)
             .bind($integration.sealed_client_secret.as_ref().map(Sealed::as_bytes))
-            .bind(to_json(&$integration.scopes)?)
-            .bind(to_json(&$integration.allowed_origins)?)
-            .bind(i64::from($integration.legacy_start))
-            .bind(&$integration.install_url)
-            .bind(to_json(&$integration.allowed_return_to)?)
-            .bind($integration.redirect_uri_kind.as_ref().map(to_json).transpose()?)
+            .bind(to_json(&$integration.rules.scopes)?)
+            .bind(to_json(&$integration.rules.allowed_origins)?)
+            .bind(i64::from($integration.rules.legacy_start))
+            .bind(&$integration.rules.install_url)
+            .bind(to_json(&$integration.rules.allowed_return_to)?)
+            .bind($integration.rules.redirect_uri_kind.as_ref().map(to_json).transpose()?)
             .bind($integration.updated_at.as_millis())
     };
 }
