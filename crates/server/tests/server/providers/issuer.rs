@@ -40,8 +40,16 @@ fn new_key(id: &str) -> (String, EcdsaKeyPair) {
     (id.to_owned(), EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap())
 }
 
+/// Where OpenID Connect Discovery 1.0 (4) puts the metadata of our issuer, and where RFC 8414 (3.1) does.
+const OPENID: &str = "/tenant/.well-known/openid-configuration";
+const RFC_8414: &str = "/.well-known/oauth-authorization-server/tenant";
+
 impl Issuer {
     async fn start() -> Self {
+        Self::start_with_metadata_at(OPENID).await
+    }
+
+    async fn start_with_metadata_at(path: &str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = Self {
             address: listener.local_addr().unwrap(),
@@ -50,10 +58,7 @@ impl Issuer {
             metadata_reads: Arc::default(),
         };
         let router = Router::new()
-            .route(
-                "/tenant/.well-known/openid-configuration",
-                get(async |State(issuer): State<Self>| issuer.metadata()),
-            )
+            .route(path, get(async |State(issuer): State<Self>| issuer.metadata()))
             .route("/keys", get(async |State(issuer): State<Self>| issuer.keys()))
             .route("/token", post(async |State(issuer): State<Self>, body: String| issuer.token(&body)))
             .with_state(issuer.clone());
@@ -175,6 +180,24 @@ async fn an_issuer_needs_no_entry_and_its_id_tokens_are_verified() {
     *issuer.key.lock().unwrap() = new_key("key-1");
     let page = connect(&harness, &issuer).await;
     assert!(page.contains("its signature does not hold"), "{page}");
+}
+
+#[tokio::test]
+async fn an_oauth_server_is_found_where_rfc_8414_puts_its_metadata() {
+    let harness = Harness::start([]).await;
+    let issuer = Issuer::start_with_metadata_at(RFC_8414).await;
+    let integration = json!({
+        "config_key": "own",
+        "provider_name": issuer.name(),
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "scopes": ["openid"],
+    });
+    let (status, created) = answer(harness.request(Method::POST, "/integrations").json(&integration)).await;
+    assert_eq!(status, 201, "{created}");
+    let page = connect(&harness, &issuer).await;
+    assert!(page.contains("AUTHORIZATION_SUCEEDED"), "{page}");
+    assert_eq!(issuer.metadata_reads.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

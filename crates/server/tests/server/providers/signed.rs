@@ -95,6 +95,26 @@ async fn online_tokens_are_asked_for_by_one_more_parameter() {
     assert!(url.ends_with("&scope=read_products%2Cwrite_orders"), "{url}");
 }
 
+#[tokio::test]
+async fn expiring_tokens_are_asked_for_by_one_more_field_and_rotate() {
+    let harness = harness().await;
+    let edit = json!({ "provider_overrides": { "token_params": { "expiring": "1" } } });
+    let edited = answer(harness.request(Method::PATCH, "/integrations/shopify").json(&edit)).await;
+    assert_eq!(edited.0, 200, "{}", edited.1);
+    let store = "my-store.myshopify.com";
+    let page = callback(&harness, |state| good(state, store, now())).await;
+    assert!(page.contains("AUTHORIZATION_SUCEEDED"), "{page}");
+    assert_eq!(harness.take(NAME, "token").params()["expiring"], "1");
+
+    let read = "/connections/user-1?config_key=shopify&force_refresh=true";
+    let (status, connection) = answer(harness.request(Method::GET, read)).await;
+    assert_eq!(status, 200, "{connection}");
+    assert_eq!(connection["credentials"]["access_token"], "access-2");
+    let refresh = harness.find(NAME, "refresh").unwrap_or_else(|| harness.take(NAME, "token")).params();
+    assert_eq!((&*refresh["grant_type"], &*refresh["refresh_token"]), ("refresh_token", "refresh-1"));
+    assert_eq!(connection["credentials"]["refresh_token"], "refresh-2", "{connection}");
+}
+
 /// A session token as the provider's embedded page makes it.
 fn session_token(claims: &Value, secret: &str) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
