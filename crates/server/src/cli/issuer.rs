@@ -24,6 +24,9 @@ pub(super) enum ClientCommand {
         /// A program that cannot keep a secret, such as a page or an app on a phone
         #[arg(long)]
         public: bool,
+        /// It signs instead of showing a secret, with keys that it publishes here
+        #[arg(long, value_name = "URL", conflicts_with = "public")]
+        jwks_uri: Option<String>,
         /// Let it have tokens for itself, without a user
         #[arg(long)]
         client_credentials: bool,
@@ -76,12 +79,18 @@ pub(super) async fn run_client(command: ClientCommand) -> anyhow::Result<()> {
         redirect_uris,
         owner,
         public,
+        jwks_uri,
         client_credentials,
         scopes,
         profile,
         server,
         output,
     } = command;
+    let method = match (public, &jwks_uri) {
+        (true, _) => "none",
+        (false, Some(_)) => "private_key_jwt",
+        (false, None) => "client_secret_basic",
+    };
     let mut grant_types = Vec::new();
     if !redirect_uris.is_empty() {
         grant_types.extend(["authorization_code", "refresh_token"]);
@@ -93,7 +102,8 @@ pub(super) async fn run_client(command: ClientCommand) -> anyhow::Result<()> {
         "app_name": name,
         "owner_id": owner,
         "redirect_uri": redirect_uris,
-        "token_endpoint_auth_method": if public { "none" } else { "client_secret_basic" },
+        "token_endpoint_auth_method": method,
+        "jwks_uri": jwks_uri,
         "scopes": scopes,
         "profile": profile.as_str(),
         "grant_types": grant_types,

@@ -75,6 +75,39 @@ async fn an_owner_registers_edits_rotates_and_deletes_their_own_application_only
     assert_eq!(browser.get(&url).await.status, StatusCode::NOT_FOUND);
 }
 
+/// What the form does not show is not changed by it.
+#[tokio::test]
+async fn an_edited_application_keeps_what_the_page_does_not_show() {
+    let server = DATABASE.issuer().start();
+    let other = "https://client.example/other";
+    let public = json!({
+        "app_name": "Page", "owner_id": "ada", "profile": "connectivly", "token_endpoint_auth_method": "none",
+        "redirect_uri": ["https://client.example/old", other],
+    });
+    let client = server.client(public).await;
+    let browser = Browser::new();
+    let url = format!("{}/oauth/applications/{}", server.address, client.id);
+    let page = server.log_in_to(&browser, &url, "ada").await;
+    assert!(!page.body.contains("Client secret"), "it has none: {}", page.body);
+    let csrf_token = page.field("csrf_token");
+    let form = [
+        ("csrf_token", csrf_token.as_str()),
+        ("action", "save"),
+        ("applicationName", "Page"),
+        ("applicationCallbackUrl", crate::world::REDIRECT_URI),
+    ];
+    browser.post(&url, &form).await.location();
+    let granted = server.grant(&browser, &client, &[]).await;
+    let (status, tokens) = server.redeem(&client, &granted["code"]).await;
+    assert_eq!(status, 200, "it is a public client as before: {tokens}");
+    assert!(
+        crate::world::claims(&tokens["access_token"])["app"].is_object(),
+        "its API reads the same tokens"
+    );
+    let id = server.login_session(&browser, &client, &[("redirect_uri", other)]).await;
+    assert!(!id.is_empty(), "the second address is still registered");
+}
+
 /// Goes all the way in a demonstration, as Ada.
 async fn log_in_and_consent(server: &Server, browser: &Browser, client: &Registered) -> String {
     let login = browser.get(&server.authorization_url(client, &[])).await.location();

@@ -187,6 +187,10 @@ async fn clients_are_made_on_the_command_line() {
     let client = Registered { id: text("client_id"), secret: text("client_secret") };
     let tokens = server.tokens(&client, &[]).await;
     assert_eq!(header(&tokens["access_token"])["typ"], json!("at+jwt"));
+    let signer = ["client", "create", "Signer", "--redirect-uri", REDIRECT_URI, "--json", "--jwks-uri"];
+    let output = server.command_with_key(&[signer.as_slice(), &["https://client.example/jwks"]].concat());
+    let created: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(created["client_secret"], Value::Null, "it signs");
     let again = server.command_with_key(&create);
     assert!(!again.status.success() && crate::support::printed(&again).contains("exists already"));
 }

@@ -8,8 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use handfast_issuer::{
-    AccountError, Client, ClientAuthenticationMethod, ClientMetadata, ClientProfile, Logout, NewClientError,
-    Params, RedirectUri, SignedIn, StoreError,
+    AccountError, Client, ClientMetadata, ClientProfile, Logout, NewClientError, Params, RedirectUri,
+    SignedIn, StoreError,
 };
 use handfast_protocol::Secret;
 use maud::{Markup, html};
@@ -128,9 +128,17 @@ fn refused(error: &AccountError) -> Response {
     };
     let body = html! {
         h1 { "That did not work" }
-        p { (error.to_string()) }
+        p { (sentence(error)) }
     };
     Page::new("That did not work", body).status(status).into_response()
+}
+
+/// An error as people read it.
+fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 fn csrf(user: &SignedIn) -> Markup {
@@ -210,7 +218,7 @@ fn fields(
 ) -> Markup {
     html! {
         @if let Some(problem) = problem {
-            p.error role="alert" { (problem.to_string()) }
+            p.error role="alert" { (sentence(problem)) }
         }
         label for="applicationName" { "Name" }
         input type="text" id="applicationName" name="applicationName" required maxlength="100" value=(name);
@@ -250,12 +258,17 @@ fn read_fields(
             "the home page must be http or https, the description 1000 characters",
         ));
     }
-    let legacy = app.issuer_rules().legacy_clients && form.value("legacy") == Some("true");
+    // What the form does not show stays as it is.
     let kept = old.map(|client| client.metadata.clone()).unwrap_or_default();
-    let profile = if legacy { ClientProfile::LegacyConfidential } else { ClientProfile::Standard };
+    let profile = match (app.issuer_rules().legacy_clients, form.value("legacy") == Some("true")) {
+        (true, true) => ClientProfile::LegacyConfidential,
+        (true, false) if kept.profile == ClientProfile::LegacyConfidential => ClientProfile::Standard,
+        _ => kept.profile,
+    };
+    let first = RedirectUri::try_from(callback.to_owned())?;
+    let others = kept.redirect_uris.iter().skip(1).cloned();
     let metadata = ClientMetadata {
-        redirect_uris: vec![RedirectUri::try_from(callback.to_owned())?],
-        token_endpoint_auth_method: ClientAuthenticationMethod::ClientSecretBasic,
+        redirect_uris: std::iter::once(first).chain(others).collect(),
         client_uri: home_page,
         description: form.value("applicationDescription").map(str::to_owned),
         profile,
@@ -370,10 +383,12 @@ fn application_page(
             (fields(app, shown, problem))
             button name="action" value="save" { "Save" }
         }
-        h2 { "Client secret" }
-        form method="post" {
-            (csrf(user))
-            button.quiet name="action" value="rotate" { "Make a new secret; the old one ends at once" }
+        @if client.metadata.token_endpoint_auth_method.has_secret() {
+            h2 { "Client secret" }
+            form method="post" {
+                (csrf(user))
+                button.quiet name="action" value="rotate" { "Make a new secret; the old one ends at once" }
+            }
         }
         h2 { "End it" }
         form method="post" {
