@@ -10,9 +10,9 @@ const HEAD: &str = "\
 Generated from `crates/broker/providers.toml` by `cargo xtask providers`; do not edit.
 
 Each of these works by its name: `handfast config create my-key NAME CLIENT_ID CLIENT_SECRET \"scope,scope\"`. At the
-provider, register the callback address `https://YOUR-SERVER/oauth/callback`, or, where you want one of its own for each
-integration, `https://YOUR-SERVER/oauth/callback/CONFIG_KEY`. A running server shows the same list, searchable and with
-its own addresses, at `/providers`.
+provider, register the callback address `https://YOUR-SERVER/oauth/callback`, or, for an integration made with
+`--redirect-uri own`, `https://YOUR-SERVER/oauth/callback/CONFIG_KEY`. Where your users name the server they log in at, the
+latter is the rule. A running server shows the same list, searchable and with its own addresses, at `/providers`.
 
 - **Scopes** are joined for you; the column shows by what where it is not a space.
 - **Variables** are given with `connect(configKey, connectionId, { params: { shop: 'my-store' } })`. The popup asks for

@@ -84,6 +84,24 @@ async fn a_private_provider_needs_no_rebuild() {
 }
 
 #[tokio::test]
+async fn a_providers_page_shows_the_redirect_uri_that_its_integrations_have() {
+    let server = options().start();
+    // The second's users name the server that they log in at.
+    for name in ["github", "mastodon"] {
+        let mut body = github(name);
+        body["provider_name"] = json!(name);
+        let (_, created) = server.send(Method::POST, "/integrations", body).await;
+        let path = format!("/providers/{name}");
+        let request = server.request(Method::GET, &path).header("accept", "application/json");
+        let shown = answer(request).await.1["redirect_uri"].as_str().unwrap().to_owned();
+        assert_eq!(created["redirect_uri"], shown.replace("CONFIG_KEY", name));
+        assert_eq!(shown.ends_with("/CONFIG_KEY"), name == "mastodon", "{shown}");
+        let page = server.request(Method::GET, &path).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains(&shown), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_is_masked_unless_the_key_may_read_it() {
     let server = options().start();
     server.send(Method::POST, "/integrations", github("a")).await;
