@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::callback_listener::{Outcome, read_outcome};
-use crate::js::{property, set_property, set_text, text_property};
+use crate::js::{is, property, set_property, set_text};
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq)]
@@ -32,6 +32,7 @@ pub(crate) enum Standing {
 
 #[wasm_bindgen]
 extern "C" {
+    #[wasm_bindgen(extends = Object)]
     type XMLHttpRequest;
 
     #[wasm_bindgen(constructor)]
@@ -39,9 +40,6 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn open(this: &XMLHttpRequest, method: &str, url: &JsValue);
-
-    #[wasm_bindgen(method, setter, js_name = responseType)]
-    fn set_response_type(this: &XMLHttpRequest, kind: &str);
 
     #[wasm_bindgen(method)]
     fn send(this: &XMLHttpRequest, body: &URLSearchParams);
@@ -82,7 +80,7 @@ impl StatusRequest {
         set_text(&fields, "action", if ask == Ask::Wait { "status" } else { "cancel" });
         let request = XMLHttpRequest::new();
         request.open("POST", url);
-        request.set_response_type("json");
+        set_text(&request, "responseType", "json");
         let answered =
             Some(EventListener::new(request.unchecked_ref(), "loadend", move |event| answered(event)));
         request.send(&URLSearchParams::new(&fields));
@@ -104,9 +102,12 @@ pub(crate) fn read(event: &JsValue) -> Standing {
     if let Some(outcome) = read_outcome(&answer) {
         return Standing::Final(outcome);
     }
-    match text_property(&answer, "status").as_deref() {
-        Some(STATUS_UNKNOWN) => Standing::Unknown,
-        Some(STATUS_PENDING) => Standing::Pending,
-        _ => Standing::Unreachable,
+    let status = property(&answer, "status");
+    if is(&status, STATUS_UNKNOWN) {
+        Standing::Unknown
+    } else if is(&status, STATUS_PENDING) {
+        Standing::Pending
+    } else {
+        Standing::Unreachable
     }
 }

@@ -4,7 +4,7 @@ use handfast_protocol::{CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED,
 use wasm_bindgen::JsValue;
 
 use crate::connect_error::{failure, js_error};
-use crate::js::{property, text_property};
+use crate::js::{is, property};
 
 /// How an attempt ended: a success, or the JavaScript error.
 pub(crate) type Outcome = Result<(), JsValue>;
@@ -34,10 +34,10 @@ pub(crate) fn heard(
 
 /// Reads `eventType` and `data` of a callback message or of a final status; `None` if they hold no outcome.
 pub(crate) fn read_outcome(message: &JsValue) -> Option<Outcome> {
-    let event_type = text_property(message, "eventType")?;
-    if event_type == EVENT_SUCCEEDED {
+    let event_type = property(message, "eventType");
+    if is(&event_type, EVENT_SUCCEEDED) {
         Some(Ok(()))
-    } else if event_type == EVENT_FAILED {
+    } else if is(&event_type, EVENT_FAILED) {
         let error = property(&property(message, "data"), "error");
         Some(Err(js_error(&property(&error, "type"), &property(&error, "message"))))
     } else {

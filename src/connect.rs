@@ -15,7 +15,7 @@ use crate::callback_listener::{self, Outcome};
 use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
 use crate::js::{
-    Callback, join, number_property, object_property, property, set_property, set_text, text_property,
+    Callback, is, join, number_property, object_property, property, set_property, set_text, text_property,
 };
 use crate::options::ConnectOptions;
 use crate::popup::Popup;
@@ -136,11 +136,11 @@ fn begin(
     options: ConnectOptions,
 ) -> Result<Promise, JsValue> {
     let key = config_key.as_string().unwrap_or_default();
-    if let Err(error) = ConfigKey::parse(&key) {
+    if let Err(error) = ConfigKey::check(&key) {
         return Err(invalid_name("configKey", error.expected));
     }
     let text = connection_id.as_string().unwrap_or_default();
-    if let Err(error) = ConnectionId::parse(&text) {
+    if let Err(error) = ConnectionId::check(&text) {
         return Err(invalid_name("connectionId", error.expected));
     }
     // A lone surrogate became U+FFFD on the way in: such a text cannot be told apart from others.
@@ -160,7 +160,7 @@ fn begin(
     if property(&signal, "aborted").is_truthy() {
         return Err(aborted());
     }
-    if text_property(&page, "origin").as_deref() == Some("null") {
+    if is(&property(&page, "origin"), "null") {
         return Err(failure(
             ErrorCode::Sandboxed,
             "this page has no origin: give its frame sandbox=\"allow-same-origin allow-popups\", or serve it over http",
@@ -306,7 +306,7 @@ impl Attempt {
             )));
         };
         let listener = self.listen(&document, "securitypolicyviolation", |attempt, event| {
-            if text_property(event, "effectiveDirective").as_deref() == Some("form-action") {
+            if is(&property(event, "effectiveDirective"), "form-action") {
                 attempt.settle(Err(attempt.csp_blocked()));
             }
         });
@@ -474,7 +474,7 @@ pub(crate) fn connected(config_key: &JsValue, connection_id: &JsValue) -> Object
 }
 
 fn is_redirect(options: &ConnectOptions) -> bool {
-    text_property(options.as_js(), "mode").as_deref() == Some("redirect")
+    is(&property(options.as_js(), "mode"), "redirect")
 }
 
 fn invalid_name(field: &str, expected: &str) -> JsValue {

@@ -50,15 +50,21 @@ impl core::fmt::Display for ConnectError {
 impl core::error::Error for ConnectError {}
 
 /// The JavaScript error of an ending that the SDK itself found.
-#[inline]
+#[expect(clippy::inline_always, reason = "folds the code to its text, so that no table of all codes is needed")]
+#[inline(always)]
 pub(crate) fn failure(code: ErrorCode, message: &str) -> JsValue {
-    failure_with(code, &message.into())
+    js_error_of(code.as_str(), &message.into())
 }
 
 /// The same with a message put together.
-#[inline]
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
 pub(crate) fn failure_with(code: ErrorCode, message: &JsValue) -> JsValue {
-    js_error(&code.as_str().into(), message)
+    js_error_of(code.as_str(), message)
+}
+
+fn js_error_of(code: &str, message: &JsValue) -> JsValue {
+    js_error(&code.into(), message)
 }
 
 /// The JavaScript error with this code and message.

@@ -5,12 +5,12 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::connect_error::failure;
-use crate::js::{join, text_property};
+use crate::js::{concat, join, text_property};
 
 /// An http or https address without query, fragment or user name, and without a slash at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
-    address: String,
+    address: JsValue,
     origin: JsValue,
 }
 
@@ -27,7 +27,7 @@ impl Host {
     pub(crate) fn parse(text: &JsValue) -> Result<Self, JsValue> {
         let url = URL::new(text).unwrap_or_else(|_| JsValue::UNDEFINED.into());
         let part = |name| text_property(&url, name).unwrap_or_default();
-        let (origin, mut address) = (part("origin"), part("href"));
+        let (origin, address) = (part("origin"), part("href"));
         // What the address holds beyond origin and path does not belong to a server's address.
         if !origin.starts_with("http") || join(&[&origin, &part("pathname")]) != JsValue::from_str(&address) {
             return Err(failure(
@@ -35,15 +35,13 @@ impl Host {
                 "host must be the http or https address of your Handfast server, such as \"http://localhost:3004\"",
             ));
         }
-        if address.ends_with('/') {
-            address.pop();
-        }
-        Ok(Self { address, origin: origin.into() })
+        let address = address.strip_suffix('/').unwrap_or(&address);
+        Ok(Self { address: address.into(), origin: origin.into() })
     }
 
     /// The address followed by a path, which begins with a slash, and by what ends the path.
     pub(crate) fn at(&self, path: &str, end: &str) -> JsValue {
-        join(&[&self.address, path, end])
+        concat(&concat(&self.address, path), end)
     }
 
     /// The origin of the server's pages.

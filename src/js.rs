@@ -18,6 +18,17 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = Reflect, js_name = set)]
     fn reflect_set_text(object: &JsValue, name: &str, value: &str) -> bool;
+
+    #[wasm_bindgen(js_namespace = Object, js_name = is)]
+    fn object_is(value: &JsValue, text: &str) -> bool;
+
+    type Text;
+
+    #[wasm_bindgen(method, js_name = concat)]
+    fn concat_text(this: &Text, more: &str) -> JsValue;
+
+    #[wasm_bindgen(method, js_name = concat)]
+    fn concat_number(this: &Text, more: i32) -> JsValue;
 }
 
 /// A function that JavaScript calls for as long as this lives.
@@ -42,6 +53,21 @@ pub(crate) fn text_property(object: &JsValue, name: &str) -> Option<String> {
     property(object, name).as_string()
 }
 
+/// Whether a value is this text.
+pub(crate) fn is(value: &JsValue, text: &str) -> bool {
+    object_is(value, text)
+}
+
+/// A text of JavaScript with `more` at its end.
+pub(crate) fn concat(text: &JsValue, more: &str) -> JsValue {
+    text.unchecked_ref::<Text>().concat_text(more)
+}
+
+/// A text of JavaScript with a number at its end.
+pub(crate) fn with_number(text: &JsValue, number: i32) -> JsValue {
+    text.unchecked_ref::<Text>().concat_number(number)
+}
+
 /// The property `name` of `object` as a whole number, if it is a number.
 #[expect(
     clippy::cast_possible_truncation,
@@ -61,41 +87,7 @@ pub(crate) fn set_text(object: &Object, name: &str, value: &str) {
     reflect_set_text(object, name, value);
 }
 
-/// Joins texts; the standard library's `concat` is a kilobyte.
+/// Joins texts. A `String` that grows would bring its allocation along.
 pub(crate) fn join(parts: &[&str]) -> JsValue {
-    let mut text = String::new();
-    for part in parts {
-        text.push_str(part);
-    }
-    text.into()
-}
-
-/// Appends a whole number in decimal; `format!` would bring the formatting machinery along.
-pub(crate) fn push_number(text: &mut String, number: i32) {
-    if number < 0 {
-        text.push('-');
-    }
-    push_digits(text, number.unsigned_abs());
-}
-
-fn push_digits(text: &mut String, number: u32) {
-    if number > 9 {
-        push_digits(text, number / 10);
-    }
-    let last = (number % 10) as usize;
-    text.push_str("0123456789".get(last..=last).unwrap_or_default());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_as_people_write_them() {
-        for number in [0, 7, 10, 600, -1, -240, i32::MAX, i32::MIN] {
-            let mut text = String::new();
-            push_number(&mut text, number);
-            assert_eq!(text, number.to_string());
-        }
-    }
+    parts.iter().fold(JsValue::from_str(""), |text, part| concat(&text, part))
 }

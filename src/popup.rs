@@ -1,10 +1,11 @@
 //! The window: opened blank inside the click, watched, closed on drop.
 
+use js_sys::Object;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Window};
 
-use crate::js::{number_property, object_property, property, push_number};
+use crate::js::{concat, number_property, object_property, property, set_text, with_number};
 
 #[wasm_bindgen]
 extern "C" {
@@ -13,7 +14,7 @@ extern "C" {
     type AnyWindow;
 
     #[wasm_bindgen(method, js_name = open)]
-    fn open_window(this: &AnyWindow, url: &str, target: &str, features: &str) -> JsValue;
+    fn open_window(this: &AnyWindow, url: &str, target: &str, features: &JsValue) -> JsValue;
 
     #[wasm_bindgen(method, js_name = focus)]
     fn focus_window(this: &AnyWindow);
@@ -34,11 +35,8 @@ impl Popup {
         }
         let (width, height) =
             (number_property(options, "width", 600), number_property(options, "height", 700));
-        let mut features = String::from("popup");
-        let mut add = |name, value| {
-            features.push_str(name);
-            push_number(&mut features, value);
-        };
+        let mut features = JsValue::from_str("popup");
+        let mut add = |name, value| features = with_number(&concat(&features, name), value);
         add(",width=", width);
         add(",height=", height);
         add(",left=", middle(page, "screenX", "outerWidth", width));
@@ -57,9 +55,9 @@ impl Popup {
     pub(crate) fn show_connecting(&self) {
         let Some(document) = self.document() else { return };
         let text = "Connecting\u{2026}";
-        document.set_title(text);
-        if let Some(body) = document.body() {
-            body.set_text_content(Some(text));
+        set_text(&document, "title", text);
+        if let Some(body) = object_property::<Object>(&document, "body") {
+            set_text(&body, "textContent", text);
         }
     }
 

@@ -1,7 +1,10 @@
 //! Random names from the browser's own generator.
 
+use handfast_protocol::{AttemptId, AttemptSecret};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::js::concat;
 
 #[wasm_bindgen]
 extern "C" {
@@ -9,56 +12,19 @@ extern "C" {
     fn fill_randomly(bytes: &mut [u8]);
 }
 
-/// The public id and the secret of a new attempt, 22 and 43 characters of base64url.
+/// The public id and the secret of a new attempt, 22 and 43 characters of base64url: 132 and 258 random bits.
 pub(crate) fn attempt_names() -> (JsValue, JsValue) {
-    let mut bytes = [0; 48];
+    let mut bytes = [0; AttemptId::LEN + AttemptSecret::LEN];
     fill_randomly(&mut bytes);
-    let (id, secret) = bytes.split_at(16);
+    let (id, secret) = bytes.split_at(AttemptId::LEN);
     (base64url(id), base64url(secret))
 }
 
-/// Base64url without padding, RFC 4648 section 5.
+/// One character of base64url (RFC 4648 section 5) for six bits of each byte.
 fn base64url(bytes: &[u8]) -> JsValue {
-    base64url_text(bytes).into()
-}
-
-fn base64url_text(bytes: &[u8]) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    let (mut buffer, mut bits) = (0_u32, 0);
-    let mut push = |sextet: u32| {
-        let at = (sextet & 63) as usize;
-        text.push_str(ALPHABET.get(at..=at).unwrap_or_default());
-    };
-    for byte in bytes {
-        buffer = buffer << 8 | u32::from(*byte);
-        bits += 8;
-        while bits >= 6 {
-            bits -= 6;
-            push(buffer >> bits);
-        }
-    }
-    if bits > 0 {
-        push(buffer << (6 - bits));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64url_matches_rfc_4648_section_10_without_padding() {
-        for (plain, coded) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")] {
-            assert_eq!(base64url_text(plain.as_bytes()), coded);
-        }
-        assert_eq!(base64url_text(&[0xfb, 0xff]), "-_8");
-    }
-
-    #[test]
-    fn names_have_the_lengths_that_the_server_expects() {
-        assert_eq!(base64url_text(&[0; 16]).len(), handfast_protocol::AttemptId::LEN);
-        assert_eq!(base64url_text(&[0; 32]).len(), handfast_protocol::AttemptSecret::LEN);
-    }
+    bytes.iter().fold(JsValue::from_str(""), |text, byte| {
+        let at = usize::from(byte & 63);
+        concat(&text, ALPHABET.get(at..=at).unwrap_or_default())
+    })
 }

@@ -12,7 +12,7 @@ use web_sys::Window;
 use crate::attempt_status::{self, Ask, Standing, StatusRequest};
 use crate::connect::{self, connected, popup_closed, unreachable};
 use crate::host::Host;
-use crate::js::{object_property, text_property};
+use crate::js::{is, object_property, property};
 
 /// Remembers an attempt in this tab's storage under the address of its status. `None` where there is no storage.
 pub(crate) fn remember(
@@ -60,7 +60,7 @@ pub(crate) fn resume(page: Option<Window>, host: &Host) -> Promise {
             Standing::Unreachable => Err(unreachable()),
             // Ended by this very question, or long ago.
             Standing::Final(Err(error))
-                if text_property(&error, "code").as_deref() == Some(ErrorCode::Aborted.as_str()) =>
+                if is(&property(&error, "code"), ErrorCode::Aborted.as_str()) =>
             {
                 Err(popup_closed())
             }

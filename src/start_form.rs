@@ -1,21 +1,16 @@
 //! The form whose POST starts the attempt, built by DOM calls inside the blank window.
 
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Document, HtmlFormElement, Node};
-
-use crate::js::property;
+use js_sys::Object;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Document, HtmlFormElement};
+
+use crate::js::{property, set_property, set_text};
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(extends = Node)]
+    #[wasm_bindgen(extends = Object)]
     type Part;
-
-    #[wasm_bindgen(method, js_name = setAttribute)]
-    fn set(this: &Part, name: &str, value: &str);
-
-    #[wasm_bindgen(method, js_name = setAttribute)]
-    fn set_js(this: &Part, name: &str, value: &JsValue);
 
     #[wasm_bindgen(method, js_name = appendChild)]
     fn append_child(this: &Part, child: &Part);
@@ -41,15 +36,15 @@ pub(crate) fn submit(document: &Document, action: &JsValue, request: &JsValue) -
         element
     };
     let referrer = append(&root, "meta");
-    referrer.set("name", "referrer");
-    referrer.set("content", "origin");
+    set_text(&referrer, "name", "referrer");
+    set_text(&referrer, "content", "origin");
     let form = append(&root, "form");
-    form.set("method", "post");
-    form.set("accept-charset", "utf-8");
-    form.set_js("action", action);
+    set_text(&form, "method", "post");
+    set_text(&form, "acceptCharset", "utf-8");
+    set_property(&form, "action", action);
     let field = append(&form, "input");
-    field.set("type", "hidden");
-    field.set("name", "request");
-    field.set_js("value", request);
+    set_text(&field, "type", "hidden");
+    set_text(&field, "name", "request");
+    set_property(&field, "value", request);
     form.unchecked_into::<HtmlFormElement>().submit().ok()
 }

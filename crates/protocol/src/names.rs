@@ -34,8 +34,16 @@ impl ConfigKey {
     /// Reads a config key.
     ///
     /// # Errors
-    /// The text is empty, too long, holds another character, or is `.` or `..`, which URLs swallow.
+    /// Those of [`check`](Self::check).
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::check(text).map(|()| Self(text.to_owned()))
+    }
+
+    /// Checks a text without keeping it.
+    ///
+    /// # Errors
+    /// The text is empty, too long, holds another character, or is `.` or `..`, which URLs swallow.
+    pub fn check(text: &str) -> Result<(), NameError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-');
         if text.is_empty()
             || text.len() > Self::MAX_LEN
@@ -47,7 +55,7 @@ impl ConfigKey {
                 expected: "1 to 128 letters, digits, dots, underscores, tildes or hyphens, such as \"github\"",
             });
         }
-        Ok(Self(text.to_owned()))
+        Ok(())
     }
 
     /// The key as text.
@@ -70,8 +78,16 @@ impl ConnectionId {
     /// Reads a connection id.
     ///
     /// # Errors
-    /// The text is empty, too long, or holds U+0000, which no SQL text can.
+    /// Those of [`check`](Self::check).
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::check(text).map(|()| Self(text.to_owned()))
+    }
+
+    /// Checks a text without keeping it.
+    ///
+    /// # Errors
+    /// The text is empty, too long, or holds U+0000, which no SQL text can.
+    pub fn check(text: &str) -> Result<(), NameError> {
         // No text of more bytes can be short enough: look before counting.
         let chars = || text.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
         let too_long = text.len() > 4 * Self::MAX_CHARS || chars() > Self::MAX_CHARS;
@@ -81,7 +97,7 @@ impl ConnectionId {
                 expected: "1 to 255 characters without U+0000, such as your own user id",
             });
         }
-        Ok(Self(text.to_owned()))
+        Ok(())
     }
 
     /// The id as text.

@@ -52,23 +52,21 @@ fn package() -> anyhow::Result<PathBuf> {
     let (wasm, names) = shrink_wasm(&npm, &build)?;
     copy_files(&root.join("pkg-template/src"), &build)?;
     open_glue(&build.join("sdk.js"), &names)?;
-    fs::write(build.join("wasm_latin1.js"), latin1_module(&wasm))?;
-    fs::write(build.join("wasm_base64.js"), base64_module(&wasm))?;
+    fs::write(build.join("wasm_bytes.js"), text_module(&wasm))?;
 
     fresh_folder(&pkg)?;
-    let bundle = |entry: &str, output: &str, format: &str, bytes: &str, start: &str| {
-        bundle(&npm, &build, &Bundle { entry, output: &pkg.join(output), format, bytes, start })
+    let bundle = |entry: &str, output: &str, format: &str, start: &str| {
+        bundle(&npm, &build, &Bundle { entry, output: &pkg.join(output), format, start })
     };
-    let (latin1, inlined) = ("./wasm_latin1.js", "./start_inlined.js");
-    bundle("handfast.js", "handfast.js", "esm", latin1, inlined)?;
-    bundle("handfast.js", "handfast.cjs", "cjs", latin1, inlined)?;
-    // A classic script is read in the page's charset: nothing but ASCII.
-    bundle("script_tag.js", "handfast.global.js", "iife", "./wasm_base64.js", inlined)?;
-    bundle("slim.js", "slim.js", "esm", latin1, "./start_slim.js")?;
+    let inlined = "./start_inlined.js";
+    bundle("handfast.js", "handfast.js", "esm", inlined)?;
+    bundle("handfast.js", "handfast.cjs", "cjs", inlined)?;
+    bundle("script_tag.js", "handfast.global.js", "iife", inlined)?;
+    bundle("slim.js", "slim.js", "esm", "./start_slim.js")?;
     fs::write(pkg.join("handfast.wasm"), &wasm)?;
     for (name, format) in [("react.js", "esm"), ("react.cjs", "cjs"), ("element.js", "esm")] {
         let entry = Path::new(name).with_extension("js");
-        bundle(&entry.to_string_lossy(), name, format, latin1, inlined)?;
+        bundle(&entry.to_string_lossy(), name, format, inlined)?;
         use_own_module(&pkg.join(name), format)?;
     }
     fs::copy(root.join("pkg-template/src/node.js"), pkg.join("node.js"))?;
@@ -156,20 +154,16 @@ struct Bundle<'a> {
     entry: &'a str,
     output: &'a Path,
     format: &'a str,
-    /// The module that stands in for `wasm-bytes`.
-    bytes: &'a str,
     /// The module that stands in for `handfast-start`.
     start: &'a str,
 }
 
 fn bundle(npm: &Path, build: &Path, bundle: &Bundle<'_>) -> anyhow::Result<()> {
-    let charset = if bundle.format == "iife" { "ascii" } else { "utf8" };
     program::run(
         Command::new(npm.join(".bin/esbuild"))
             .args(["--bundle", "--minify", "--target=es2020", "--legal-comments=none", "--log-level=warning"])
-            .arg(format!("--charset={charset}"))
             .arg(format!("--format={}", bundle.format))
-            .arg(format!("--alias:wasm-bytes={}", bundle.bytes))
+            .arg("--alias:wasm-bytes=./wasm_bytes.js")
             .arg(format!("--alias:handfast-start={}", bundle.start))
             .args(["--external:handfast", "--external:react"])
             .arg(format!("--outfile={}", bundle.output.display()))
@@ -190,31 +184,38 @@ fn use_own_module(file: &Path, format: &str) -> anyhow::Result<()> {
     Ok(fs::write(file, format!("{directive}{}", text.replace("\"handfast\"", own)))?)
 }
 
-/// A module whose string holds one character per byte: as UTF-8 it compresses far better than base64.
-fn latin1_module(wasm: &[u8]) -> String {
-    let mut text =
-        String::from("import { bytes } from './bytes.js';\nexport const wasmBytes = () => bytes(\"");
+/// A module whose ASCII string holds the bytes, as `bytes.js` reads them.
+///
+/// gzip finds in it what it finds in the bytes themselves, unlike in base64, and no charset of a page can spoil it. Each
+/// byte is shifted, so that the most frequent ones need no escape; a character above ASCII is [`HIGH`] and the character
+/// 128 places below; and a `HIGH` that stands for itself is 256 places above, which a byte forgets.
+fn text_module(wasm: &[u8]) -> String {
+    let mut text = String::from("import { bytes } from './bytes.js';\nexport const wasmBytes = () => bytes(\"");
     for byte in wasm {
-        match byte {
-            b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
-            0..0x20 | 0x7f => _ = write!(text, "\\x{byte:02x}"),
-            _ => text.push(char::from(*byte)),
+        match byte.wrapping_add(SHIFT) {
+            HIGH => _ = write!(text, "\\u01{HIGH:02x}"),
+            high @ 0x80.. => {
+                text.push(char::from(HIGH));
+                push_escaped(&mut text, high - 0x80);
+            }
+            low => push_escaped(&mut text, low),
         }
     }
     text.push_str("\");\n");
     text
 }
 
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
+/// By how much `bytes.js` shifts back.
+const SHIFT: u8 = 1;
+/// The character before one that stands for 128 more.
+const HIGH: u8 = b'|';
 
-fn base64_module(wasm: &[u8]) -> String {
-    let text = base64(wasm);
-    format!(
-        "import {{ bytes }} from './bytes.js';\nexport const wasmBytes = () => bytes(atob(\"{text}\"));\n"
-    )
+fn push_escaped(text: &mut String, ascii: u8) {
+    match ascii {
+        b'"' | b'\\' => text.extend(['\\', char::from(ascii)]),
+        0..0x20 | 0x7f => _ = write!(text, "\\x{ascii:02x}"),
+        _ => text.push(char::from(ascii)),
+    }
 }
 
 /// The types, for both module systems, with the codes that the protocol crate lists.
