@@ -1,13 +1,12 @@
 //! Asks the server how an attempt stands, or to cancel it, when the window can no longer speak.
 
-use gloo_events::EventListener;
 use handfast_protocol::{STATUS_PENDING, STATUS_UNKNOWN};
 use js_sys::Object;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
 use crate::callback_listener::{Outcome, read_outcome};
-use crate::js::{is, property, set_property, set_text};
+use crate::js::{is, property, set_text};
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq)]
@@ -18,7 +17,8 @@ pub(crate) enum Ask {
     Cancel,
 }
 
-/// How an attempt stands.
+/// How an attempt that has not ended stands.
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Standing {
     /// No answer, or none that is one.
     Unreachable,
@@ -26,9 +26,10 @@ pub(crate) enum Standing {
     Unknown,
     /// Started, not ended.
     Pending,
-    /// Ended.
-    Final(Outcome),
 }
+
+/// What the server answers: how the attempt ended, or how it stands.
+pub(crate) type Answer = Result<Outcome, Standing>;
 
 #[wasm_bindgen]
 extern "C" {
@@ -57,23 +58,12 @@ extern "C" {
 pub(crate) const PATH: &str = "/oauth/attempt";
 
 /// A request on its way; dropping it aborts it.
-pub(crate) struct StatusRequest {
-    request: XMLHttpRequest,
-    answered: Option<EventListener>,
-}
+pub(crate) struct StatusRequest(XMLHttpRequest);
 
 impl StatusRequest {
-    /// Sends the request and calls `answered` with the event that ends it. A form needs no preflight.
-    pub(crate) fn send(
-        url: &JsValue,
-        id: &JsValue,
-        secret: &JsValue,
-        ask: Ask,
-        answered: impl Fn(&JsValue) + 'static,
-    ) -> Self {
-        let fields = Object::new();
-        set_property(&fields, "attempt_id", id);
-        set_property(&fields, "attempt_secret", secret);
+    /// Asks about the attempt of these names; the event `loadend` brings the answer. A form needs no preflight.
+    pub(crate) fn send(url: &JsValue, names: &Object, ask: Ask) -> Self {
+        let fields = Object::assign(&Object::new(), names);
         if ask == Ask::Wait {
             set_text(&fields, "wait", "25");
         }
@@ -81,33 +71,34 @@ impl StatusRequest {
         let request = XMLHttpRequest::new();
         request.open("POST", url);
         set_text(&request, "responseType", "json");
-        let answered =
-            Some(EventListener::new(request.unchecked_ref(), "loadend", move |event| answered(event)));
         request.send(&URLSearchParams::new(&fields));
-        Self { request, answered }
+        Self(request)
+    }
+
+    /// The request itself, to listen to.
+    pub(crate) fn as_js(&self) -> &JsValue {
+        &self.0
     }
 }
 
 impl Drop for StatusRequest {
     fn drop(&mut self) {
-        // Aborting fires `loadend` at once: nobody listens any more.
-        self.answered = None;
-        self.request.abort();
+        self.0.abort();
     }
 }
 
 /// Reads the answer out of the event that ended a request.
-pub(crate) fn read(event: &JsValue) -> Standing {
+pub(crate) fn read(event: &JsValue) -> Answer {
     let answer = property(&property(event, "target"), "response");
     if let Some(outcome) = read_outcome(&answer) {
-        return Standing::Final(outcome);
+        return Ok(outcome);
     }
     let status = property(&answer, "status");
-    if is(&status, STATUS_UNKNOWN) {
+    Err(if is(&status, STATUS_UNKNOWN) {
         Standing::Unknown
     } else if is(&status, STATUS_PENDING) {
         Standing::Pending
     } else {
         Standing::Unreachable
-    }
+    })
 }

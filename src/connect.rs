@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo_events::EventListener;
-use gloo_timers::callback::{Interval, Timeout};
+use gloo_events::{EventListener, EventListenerOptions};
+use gloo_timers::callback::Interval;
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, PROTOCOL_VERSION};
 use js_sys::{Function, JSON, Object, Promise};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Window};
 
-use crate::attempt_status::{self, Ask, Standing, StatusRequest};
+use crate::attempt_status::{self, Answer, Ask, Standing, StatusRequest};
 use crate::callback_listener::{self, Outcome};
 use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
@@ -32,9 +33,16 @@ const HELD_TICKS_UNKNOWN: u32 = 2;
 const PAUSE_TICKS: u32 = 5;
 /// How long a cancel may take, in milliseconds: the server answers one that meets a running exchange when that is over,
 /// and a rejection must not hide a success.
-const CANCEL_MS: u32 = 30_000;
+const CANCEL_MS: f64 = 30_000.0;
 /// How long the user may take unless the application says otherwise, in milliseconds.
 const TIMEOUT_MS: i32 = 600_000;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds by a clock that nobody sets.
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
+}
 
 thread_local! {
     static RUNNING: RefCell<Vec<Rc<Attempt>>> = const { RefCell::new(Vec::new()) };
@@ -75,9 +83,8 @@ struct Attempt {
     origin: JsValue,
     start_url: JsValue,
     status_url: JsValue,
-    id: JsValue,
-    secret: JsValue,
-    connection_id: JsValue,
+    /// Its id and secret, by the names that the server knows.
+    names: Object,
     /// What the promise resolves to.
     ids: Object,
     options: ConnectOptions,
@@ -93,9 +100,11 @@ struct Live {
     /// For the answer, the abort and the blocked form.
     listeners: [Option<EventListener>; 3],
     _ticking: Interval,
-    timeout: Timeout,
-    token: [Option<Callback>; 2],
-    request: Option<StatusRequest>,
+    /// When to give up, or to stop waiting for the answer to a cancel.
+    deadline: f64,
+    token: Option<[Callback; 2]>,
+    /// A question on its way, and who waits for the answer: first nobody listens, then it is aborted.
+    request: Option<(EventListener, StatusRequest)>,
     standing: Standing,
     submitted: bool,
     giving_up: Option<JsValue>,
@@ -103,28 +112,10 @@ struct Live {
     pause: u32,
 }
 
-/// The two functions that settle a promise.
-pub(crate) struct Settle {
+/// The two functions that settle the promise.
+struct Settle {
     resolve: Function,
     reject: Function,
-}
-
-impl Settle {
-    /// Settles the promise for an attempt of these names.
-    pub(crate) fn settle(&self, outcome: Outcome, ids: &Object) {
-        // These functions never throw.
-        let _ = match outcome {
-            Ok(()) => self.resolve.call1(&JsValue::UNDEFINED, ids),
-            Err(error) => self.reject.call1(&JsValue::UNDEFINED, &named(error, ids)),
-        };
-    }
-}
-
-/// A promise and what settles it.
-pub(crate) fn promise() -> (Promise, Settle) {
-    let mut settle = None;
-    let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
-    (promise, settle.expect("a promise calls its function before it exists"))
 }
 
 fn begin(
@@ -148,7 +139,9 @@ fn begin(
         return Err(invalid_name("connectionId", "well-formed Unicode"));
     }
     let start_url = host.at("/oauth/connect/", &key);
-    let same = |attempt: &Attempt| attempt.start_url == start_url && attempt.connection_id == *connection_id;
+    let same = |attempt: &Attempt| {
+        attempt.start_url == start_url && property(&attempt.ids, "connectionId") == *connection_id
+    };
     if let Some(attempt) = find(same) {
         attempt.with_popup(Popup::focus);
         return Ok(attempt.promise.clone());
@@ -166,10 +159,10 @@ fn begin(
             "this page has no origin: give its frame sandbox=\"allow-same-origin allow-popups\", or serve it over http",
         ));
     }
-    let (id, secret) = random::attempt_names();
     let status_url = host.at(attempt_status::PATH, "");
+    let names = random::attempt_names();
     let popup = if is_redirect(&options) {
-        if redirect::remember(&page, &status_url, &id, &secret, config_key, connection_id).is_none() {
+        if redirect::remember(&page, &status_url, &names, ids).is_none() {
             return Err(failure(
                 ErrorCode::Sandboxed,
                 "this page has no sessionStorage, which redirect mode needs: use mode: \"popup\"",
@@ -186,44 +179,74 @@ fn begin(
         }
         popup
     };
-    let (promise, settle) = promise();
-    let attempt = Rc::new(Attempt {
-        page,
-        origin: host.into_origin(),
-        start_url,
-        status_url,
-        id,
-        secret,
-        connection_id: connection_id.clone(),
-        ids: ids.clone(),
-        options,
-        promise: promise.clone(),
-        live: RefCell::new(None),
+    let attempt = Attempt::run(page, host, start_url, names, ids, options, popup, &signal);
+    attempt.tell("opened");
+    attempt.ask_token();
+    Ok(attempt.promise.clone())
+}
+
+/// Promises the ids of the attempt that left the page in redirect mode, or `null`, or rejects with a `ConnectError`.
+///
+/// Believes the server only, never the page's address. A cancel answers the outcome where there is one, and ends the
+/// attempt where the user came back without.
+pub(crate) fn resume(page: Option<Window>, host: Host) -> Promise {
+    let status_url = host.at(attempt_status::PATH, "");
+    let remembered = page.and_then(|page| {
+        let (names, ids) = redirect::remembered(&page, &status_url)?;
+        Some((page, names, ids))
     });
-    attempt.run(popup, settle, &signal);
-    Ok(promise)
+    let Some((page, names, ids)) = remembered else { return Promise::resolve(&JsValue::NULL) };
+    let start_url = status_url.clone();
+    let options = ConnectOptions::default();
+    let attempt = Attempt::run(page, host, start_url, names, &ids, options, None, &JsValue::UNDEFINED);
+    if let Some(live) = &mut *attempt.live.borrow_mut() {
+        live.submitted = true;
+    }
+    attempt.give_up(popup_closed());
+    attempt.promise.clone()
 }
 
 impl Attempt {
-    fn run(self: &Rc<Self>, popup: Option<Popup>, settle: Settle, signal: &JsValue) {
+    fn run(
+        page: Window,
+        host: Host,
+        start_url: JsValue,
+        names: Object,
+        ids: &Object,
+        options: ConnectOptions,
+        popup: Option<Popup>,
+        signal: &JsValue,
+    ) -> Rc<Self> {
+        let mut settle = None;
+        let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
+        let timeout_ms = number_property(options.as_js(), "timeoutMs", TIMEOUT_MS);
+        let attempt = Rc::new(Self {
+            page,
+            status_url: host.at(attempt_status::PATH, ""),
+            origin: host.into_origin(),
+            start_url,
+            names,
+            ids: ids.clone(),
+            options,
+            promise,
+            live: RefCell::new(None),
+        });
         let answer = match &popup {
-            Some(_) => self.listen(&self.page, "message", Self::hear),
+            Some(_) => attempt.listen(&attempt.page, "message", Self::hear),
             // The user may come back by the browser's own button, to a page that was only put aside.
-            None => self.listen(&self.page, "pageshow", Self::come_back),
+            None => attempt.listen(&attempt.page, "pageshow", Self::come_back),
         };
-        let abort =
-            signal.is_truthy().then(|| self.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
-        let ticking = self.clone();
-        let timeout_ms = number_property(self.options.as_js(), "timeoutMs", TIMEOUT_MS);
-        *self.live.borrow_mut() = Some(Live {
+        let abort = signal
+            .is_truthy()
+            .then(|| attempt.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
+        let ticking = attempt.clone();
+        *attempt.live.borrow_mut() = settle.map(|settle| Live {
             settle,
             popup,
             listeners: [Some(answer), abort, None],
             _ticking: Interval::new(TICK_MS, move || ticking.tick()),
-            timeout: self.after(timeout_ms.unsigned_abs(), |attempt| {
-                attempt.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
-            }),
-            token: [None, None],
+            deadline: now() + f64::from(timeout_ms),
+            token: None,
             request: None,
             standing: Standing::Pending,
             submitted: false,
@@ -231,9 +254,8 @@ impl Attempt {
             ticks_held: 0,
             pause: 0,
         });
-        RUNNING.with_borrow_mut(|running| running.push(self.clone()));
-        self.tell("opened");
-        self.ask_token();
+        RUNNING.with_borrow_mut(|running| running.push(attempt.clone()));
+        attempt
     }
 
     /// A function of JavaScript that runs `then` with this attempt.
@@ -249,18 +271,15 @@ impl Attempt {
         then: fn(&Rc<Self>, &JsValue),
     ) -> EventListener {
         let attempt = self.clone();
-        EventListener::new(target.unchecked_ref(), name, move |event| then(&attempt, event))
-    }
-
-    fn after(self: &Rc<Self>, millis: u32, then: fn(&Rc<Self>)) -> Timeout {
-        let attempt = self.clone();
-        Timeout::new(millis, move || then(&attempt))
+        let options = EventListenerOptions::default();
+        let heard = move |event: &web_sys::Event| then(&attempt, event);
+        EventListener::new_with_options(target.unchecked_ref(), name, options, heard)
     }
 
     fn hear(self: &Rc<Self>, event: &JsValue) {
         let live = self.live.borrow();
         let Some(popup) = live.as_ref().and_then(|live| live.popup.as_ref()) else { return };
-        let outcome = callback_listener::heard(event, popup.as_js(), &self.origin, &self.id);
+        let outcome = callback_listener::heard(event, popup.as_js(), &self.origin, &property(&self.names, "attempt_id"));
         drop(live);
         if let Some(outcome) = outcome {
             self.settle(outcome);
@@ -292,8 +311,7 @@ impl Attempt {
         });
         let _ = brought.then2(&given, &refused);
         if let Some(live) = &mut *self.live.borrow_mut() {
-            live.token[0] = Some(given);
-            live.token[1] = Some(refused);
+            live.token = Some([given, refused]);
         }
     }
 
@@ -325,11 +343,9 @@ impl Attempt {
 
     /// The start request as JSON; what is `undefined` is left out.
     fn request(&self, token: &JsValue) -> JsValue {
-        let request = Object::new();
+        let request = Object::assign(&Object::new(), &self.names);
         set_property(&request, "protocol", &PROTOCOL_VERSION.into());
-        set_property(&request, "attempt_id", &self.id);
-        set_property(&request, "attempt_secret", &self.secret);
-        set_property(&request, "connection_id", &self.connection_id);
+        set_property(&request, "connection_id", &property(&self.ids, "connectionId"));
         set_property(&request, "connect_token", token);
         let options = self.options.as_js();
         set_property(&request, "params", &property(options, "params"));
@@ -350,17 +366,26 @@ impl Attempt {
     fn tick(self: &Rc<Self>) {
         let mut guard = self.live.borrow_mut();
         let Some(live) = &mut *guard else { return };
+        if now() > live.deadline {
+            let giving_up = live.giving_up.is_some();
+            drop(guard);
+            return if giving_up {
+                self.answered(Err(Standing::Unreachable))
+            } else {
+                self.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"))
+            };
+        }
         let watched = live.popup.as_ref().filter(|_| live.giving_up.is_none());
         if !watched.is_some_and(Popup::is_out_of_reach) {
             return;
         }
         let held = self.page.document().is_some_and(|document| document.has_focus().unwrap_or(false));
         live.ticks_held = if held { live.ticks_held + 1 } else { 0 };
-        let limit = if matches!(live.standing, Standing::Unknown) { HELD_TICKS_UNKNOWN } else { HELD_TICKS };
+        let limit = if live.standing == Standing::Unknown { HELD_TICKS_UNKNOWN } else { HELD_TICKS };
         if !live.submitted || live.ticks_held >= limit {
-            let unreachable_server = matches!(live.standing, Standing::Unreachable);
+            let is_unreachable = live.standing == Standing::Unreachable;
             drop(guard);
-            return self.give_up(if unreachable_server { unreachable() } else { popup_closed() });
+            return self.give_up(if is_unreachable { unreachable() } else { popup_closed() });
         }
         if live.request.is_some() {
             return;
@@ -372,25 +397,31 @@ impl Attempt {
         live.request = Some(self.ask(Ask::Wait));
     }
 
-    fn ask(self: &Rc<Self>, ask: Ask) -> StatusRequest {
-        let attempt = self.clone();
-        let answered = move |event: &JsValue| attempt.answered(attempt_status::read(event));
-        StatusRequest::send(&self.status_url, &self.id, &self.secret, ask, answered)
+    fn ask(self: &Rc<Self>, ask: Ask) -> (EventListener, StatusRequest) {
+        let request = StatusRequest::send(&self.status_url, &self.names, ask);
+        let answered = |attempt: &Rc<Self>, event: &JsValue| attempt.answered(attempt_status::read(event));
+        (self.listen(request.as_js(), "loadend", answered), request)
     }
 
-    fn answered(self: &Rc<Self>, standing: Standing) {
+    fn answered(self: &Rc<Self>, answer: Answer) {
         let mut guard = self.live.borrow_mut();
         let Some(live) = &mut *guard else { return };
         live.request = None;
-        let outcome = match (standing, live.giving_up.take()) {
-            // The cancel lost the race.
-            (Standing::Final(Ok(())), _) => Ok(()),
-            (_, Some(reason)) => Err(reason),
-            (Standing::Final(outcome), None) => outcome,
-            (standing, None) => {
-                live.pause = if matches!(standing, Standing::Pending) { 0 } else { PAUSE_TICKS };
+        let outcome = match (answer, live.giving_up.take()) {
+            // The cancel's own doing, which has a better name here.
+            (Ok(Err(error)), Some(reason)) if is(&property(&error, "code"), ErrorCode::Aborted.as_str()) => {
+                Err(reason)
+            }
+            // Where it lost the race, the outcome holds.
+            (Ok(outcome), _) => outcome,
+            (Err(standing), giving_up) => {
                 live.standing = standing;
-                return;
+                live.pause = if standing == Standing::Pending { 0 } else { PAUSE_TICKS };
+                match giving_up {
+                    None => return,
+                    Some(_) if live.keeps_memory() => Err(unreachable()),
+                    Some(reason) => Err(reason),
+                }
             }
         };
         drop(guard);
@@ -413,7 +444,7 @@ impl Attempt {
         }
         live.giving_up = Some(reason);
         live.request = Some(self.ask(Ask::Cancel));
-        live.timeout = self.after(CANCEL_MS, |attempt| attempt.answered(Standing::Unreachable));
+        live.deadline = now() + CANCEL_MS;
     }
 
     /// Undoes everything and settles the promise, once.
@@ -424,10 +455,14 @@ impl Attempt {
             at.map(|at| running.swap_remove(at))
         });
         self.tell("returned");
-        if live.popup.is_none() {
+        if live.popup.is_none() && !live.keeps_memory() {
             redirect::forget(&self.page, &self.status_url);
         }
-        live.settle.settle(outcome, &self.ids);
+        // These functions never throw.
+        let _ = match outcome {
+            Ok(()) => live.settle.resolve.call1(&JsValue::UNDEFINED, &self.ids),
+            Err(error) => live.settle.reject.call1(&JsValue::UNDEFINED, &named(error, &self.ids)),
+        };
     }
 
     fn tell(&self, what: &str) {
@@ -463,8 +498,15 @@ impl Attempt {
     }
 }
 
+impl Live {
+    /// Whether the server could not be asked how an attempt in redirect mode ended: then it can be asked again.
+    fn keeps_memory(&self) -> bool {
+        self.popup.is_none() && self.standing == Standing::Unreachable
+    }
+}
+
 /// What the promise resolves to. `integrationKey` and `providerConfigKey` are the names that Pizzly's clients read.
-pub(crate) fn connected(config_key: &JsValue, connection_id: &JsValue) -> Object {
+fn connected(config_key: &JsValue, connection_id: &JsValue) -> Object {
     let ids = Object::new();
     for name in ["configKey", "integrationKey", "providerConfigKey"] {
         set_property(&ids, name, config_key);
@@ -485,11 +527,11 @@ fn aborted() -> JsValue {
     failure(ErrorCode::Aborted, "the application aborted the attempt")
 }
 
-pub(crate) fn popup_closed() -> JsValue {
+fn popup_closed() -> JsValue {
     failure(ErrorCode::PopupClosed, "the user left before the connection was made")
 }
 
-pub(crate) fn unreachable() -> JsValue {
+fn unreachable() -> JsValue {
     failure(
         ErrorCode::Network,
         "the server could not be reached: check host, and connect-src if the page has a Content-Security-Policy",

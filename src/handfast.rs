@@ -67,7 +67,7 @@ impl Handfast {
     /// # Errors
     /// Those of [`Handfast::connect`]; after `network`, it may be called again.
     pub async fn resume(&self) -> Result<Option<Connected>, ConnectError> {
-        match crate::redirect::resume(web_sys::window(), &self.host).await {
+        match JsFuture::from(crate::connect::resume(web_sys::window(), self.host.clone())).await {
             Ok(ids) if ids.is_null() => Ok(None),
             settled => read(settled).map(Some),
         }

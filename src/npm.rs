@@ -36,7 +36,7 @@ pub fn connect(
 #[wasm_bindgen]
 pub fn resume(page: JsValue, host: &JsValue) -> Promise {
     match Host::parse(host) {
-        Ok(host) => crate::redirect::resume(window(page), &host),
+        Ok(host) => crate::connect::resume(window(page), host),
         Err(error) => Promise::reject(&error),
     }
 }

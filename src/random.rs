@@ -1,10 +1,11 @@
 //! Random names from the browser's own generator.
 
 use handfast_protocol::{AttemptId, AttemptSecret};
+use js_sys::Object;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::js::concat;
+use crate::js::{concat, set_property};
 
 #[wasm_bindgen]
 extern "C" {
@@ -13,11 +14,14 @@ extern "C" {
 }
 
 /// The public id and the secret of a new attempt, 22 and 43 characters of base64url: 132 and 258 random bits.
-pub(crate) fn attempt_names() -> (JsValue, JsValue) {
+pub(crate) fn attempt_names() -> Object {
     let mut bytes = [0; AttemptId::LEN + AttemptSecret::LEN];
     fill_randomly(&mut bytes);
     let (id, secret) = bytes.split_at(AttemptId::LEN);
-    (base64url(id), base64url(secret))
+    let names = Object::new();
+    set_property(&names, "attempt_id", &base64url(id));
+    set_property(&names, "attempt_secret", &base64url(secret));
+    names
 }
 
 /// One character of base64url (RFC 4648 section 5) for six bits of each byte.
