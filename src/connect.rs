@@ -16,7 +16,7 @@ use crate::callback_listener::{self, Outcome};
 use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
 use crate::js::{
-    Callback, is, join, number_property, object_property, property, set_property, set_text, text_property,
+    Callback, concat, is, number_property, object_property, property, set_property, set_text, utf8, with_value,
 };
 use crate::options::ConnectOptions;
 use crate::popup::Popup;
@@ -42,6 +42,9 @@ extern "C" {
     /// Milliseconds by a clock that nobody sets.
     #[wasm_bindgen(js_namespace = performance)]
     fn now() -> f64;
+
+    #[wasm_bindgen(js_name = encodeURIComponent, catch)]
+    fn encode_uri_component(text: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 thread_local! {
@@ -65,7 +68,7 @@ pub(crate) fn connect(
 
 /// Cancels every running attempt at this server.
 pub(crate) fn cancel(host: &Host) {
-    let url = host.at(attempt_status::PATH, "");
+    let url = host.at(attempt_status::PATH);
     let running = |attempt: &Attempt| attempt.status_url == url && !attempt.is_giving_up();
     while let Some(attempt) = find(running) {
         attempt.give_up(aborted());
@@ -126,19 +129,19 @@ fn begin(
     ids: &Object,
     options: ConnectOptions,
 ) -> Result<Promise, JsValue> {
-    let key = config_key.as_string().unwrap_or_default();
-    if let Err(error) = ConfigKey::check(&key) {
-        return Err(invalid_name("configKey", error.expected));
+    // Room for one character more than any name has.
+    let mut buffer = [0; 4 * (ConnectionId::MAX_CHARS + 1)];
+    if let Err(error) = ConfigKey::check(utf8(config_key, &mut buffer)) {
+        return Err(invalid_name("configKey ", error.expected));
     }
-    let text = connection_id.as_string().unwrap_or_default();
-    if let Err(error) = ConnectionId::check(&text) {
-        return Err(invalid_name("connectionId", error.expected));
+    if let Err(error) = ConnectionId::check(utf8(connection_id, &mut buffer)) {
+        return Err(invalid_name("connectionId ", error.expected));
     }
-    // A lone surrogate became U+FFFD on the way in: such a text cannot be told apart from others.
-    if JsValue::from_str(&text) != *connection_id {
-        return Err(invalid_name("connectionId", "well-formed Unicode"));
+    // It fails for a lone surrogate, which the server would read as U+FFFD and could not tell from another.
+    if encode_uri_component(connection_id).is_err() {
+        return Err(invalid_name("connectionId ", "well-formed Unicode"));
     }
-    let start_url = host.at("/oauth/connect/", &key);
+    let start_url = with_value(&host.at("/oauth/connect/"), config_key);
     let same = |attempt: &Attempt| {
         attempt.start_url == start_url && property(&attempt.ids, "connectionId") == *connection_id
     };
@@ -159,7 +162,7 @@ fn begin(
             "this page has no origin: give its frame sandbox=\"allow-same-origin allow-popups\", or serve it over http",
         ));
     }
-    let status_url = host.at(attempt_status::PATH, "");
+    let status_url = host.at(attempt_status::PATH);
     let names = random::attempt_names();
     let popup = if is_redirect(&options) {
         if redirect::remember(&page, &status_url, &names, ids).is_none() {
@@ -190,7 +193,7 @@ fn begin(
 /// Believes the server only, never the page's address. A cancel answers the outcome where there is one, and ends the
 /// attempt where the user came back without.
 pub(crate) fn resume(page: Option<Window>, host: Host) -> Promise {
-    let status_url = host.at(attempt_status::PATH, "");
+    let status_url = host.at(attempt_status::PATH);
     let remembered = page.and_then(|page| {
         let (names, ids) = redirect::remembered(&page, &status_url)?;
         Some((page, names, ids))
@@ -222,7 +225,7 @@ impl Attempt {
         let timeout_ms = number_property(options.as_js(), "timeoutMs", TIMEOUT_MS);
         let attempt = Rc::new(Self {
             page,
-            status_url: host.at(attempt_status::PATH, ""),
+            status_url: host.at(attempt_status::PATH),
             origin: host.into_origin(),
             start_url,
             names,
@@ -305,8 +308,7 @@ impl Attempt {
         };
         let given = self.callback(Self::start);
         let refused = self.callback(|attempt, error| {
-            let reason = text_property(error, "message").unwrap_or_default();
-            let message = join(&["connectToken gave no token: ", &reason]);
+            let message = with_value(&"connectToken gave no token: ".into(), &property(error, "message"));
             attempt.settle(Err(failure_with(ErrorCode::InvalidConnectToken, &message)));
         });
         let _ = brought.then2(&given, &refused);
@@ -475,8 +477,7 @@ impl Attempt {
 
     fn csp_blocked(&self) -> JsValue {
         let add = "the page's Content-Security-Policy forbids the start form: add to it: form-action ";
-        let origin = self.origin.as_string().unwrap_or_default();
-        failure_with(ErrorCode::CspBlocked, &join(&[add, &origin]))
+        failure_with(ErrorCode::CspBlocked, &with_value(&add.into(), &self.origin))
     }
 
     fn is_giving_up(&self) -> bool {
@@ -520,7 +521,7 @@ fn is_redirect(options: &ConnectOptions) -> bool {
 }
 
 fn invalid_name(field: &str, expected: &str) -> JsValue {
-    failure_with(ErrorCode::InvalidName, &join(&[field, " must be ", expected]))
+    failure_with(ErrorCode::InvalidName, &concat(&concat(&field.into(), "must be "), expected))
 }
 
 fn aborted() -> JsValue {

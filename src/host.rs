@@ -1,11 +1,11 @@
 //! The address of the Handfast server.
 
 use handfast_protocol::ErrorCode;
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::connect_error::failure;
-use crate::js::{concat, join, text_property};
+use crate::js::{concat, is, property, with_value};
 
 /// An http or https address without query, fragment or user name, and without a slash at its end.
 #[derive(Clone, Debug)]
@@ -20,28 +20,36 @@ extern "C" {
 
     #[wasm_bindgen(constructor, catch)]
     fn new(text: &JsValue) -> Result<URL, JsValue>;
+
+    type Address;
+
+    #[wasm_bindgen(method)]
+    fn slice(this: &Address, start: i32, end: i32) -> JsValue;
 }
 
 impl Host {
     /// Reads an address such as `https://connect.example.com` or `https://example.com/handfast`.
     pub(crate) fn parse(text: &JsValue) -> Result<Self, JsValue> {
         let url = URL::new(text).unwrap_or_else(|_| JsValue::UNDEFINED.into());
-        let part = |name| text_property(&url, name).unwrap_or_default();
-        let (origin, address) = (part("origin"), part("href"));
+        let (protocol, origin) = (property(&url, "protocol"), property(&url, "origin"));
+        let address = property(&url, "href");
         // What the address holds beyond origin and path does not belong to a server's address.
-        if !origin.starts_with("http") || join(&[&origin, &part("pathname")]) != JsValue::from_str(&address) {
+        if !(is(&protocol, "http:") || is(&protocol, "https:"))
+            || with_value(&origin, &property(&url, "pathname")) != address
+        {
             return Err(failure(
                 ErrorCode::InvalidHost,
                 "host must be the http or https address of your Handfast server, such as \"http://localhost:3004\"",
             ));
         }
-        let address = address.strip_suffix('/').unwrap_or(&address);
-        Ok(Self { address: address.into(), origin: origin.into() })
+        let text: &Address = address.unchecked_ref();
+        let address = if is(&text.slice(-1, i32::MAX), "/") { text.slice(0, -1) } else { address };
+        Ok(Self { address, origin })
     }
 
-    /// The address followed by a path, which begins with a slash, and by what ends the path.
-    pub(crate) fn at(&self, path: &str, end: &str) -> JsValue {
-        concat(&concat(&self.address, path), end)
+    /// The address followed by a path, which begins with a slash.
+    pub(crate) fn at(&self, path: &str) -> JsValue {
+        concat(&self.address, path)
     }
 
     /// The origin of the server's pages.

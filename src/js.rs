@@ -28,7 +28,18 @@ extern "C" {
     fn concat_text(this: &Text, more: &str) -> JsValue;
 
     #[wasm_bindgen(method, js_name = concat)]
+    fn concat_value(this: &Text, more: &JsValue) -> JsValue;
+
+    #[wasm_bindgen(method, js_name = concat)]
     fn concat_number(this: &Text, more: i32) -> JsValue;
+
+    type TextEncoder;
+
+    #[wasm_bindgen(constructor)]
+    fn new() -> TextEncoder;
+
+    #[wasm_bindgen(method, js_name = encodeInto)]
+    fn encode_into(this: &TextEncoder, text: &JsValue, bytes: &mut [u8]) -> JsValue;
 }
 
 /// A function that JavaScript calls for as long as this lives.
@@ -63,9 +74,24 @@ pub(crate) fn concat(text: &JsValue, more: &str) -> JsValue {
     text.unchecked_ref::<Text>().concat_text(more)
 }
 
+/// A text of JavaScript with another value at its end.
+pub(crate) fn with_value(text: &JsValue, value: &JsValue) -> JsValue {
+    text.unchecked_ref::<Text>().concat_value(value)
+}
+
 /// A text of JavaScript with a number at its end.
 pub(crate) fn with_number(text: &JsValue, number: i32) -> JsValue {
     text.unchecked_ref::<Text>().concat_number(number)
+}
+
+/// As much of a text of JavaScript as `buffer` has room for, as UTF-8; nothing of what is no text. A lone surrogate
+/// becomes U+FFFD.
+pub(crate) fn utf8<'a>(text: &JsValue, buffer: &'a mut [u8]) -> &'a [u8] {
+    if !text.is_string() {
+        return &[];
+    }
+    let written = number_property(&TextEncoder::new().encode_into(text, buffer), "written", 0);
+    usize::try_from(written).ok().and_then(|written| buffer.get(..written)).unwrap_or_default()
 }
 
 /// The property `name` of `object` as a whole number, if it is a number.
@@ -85,9 +111,4 @@ pub(crate) fn set_property(object: &Object, name: &str, value: &JsValue) {
 /// Sets the property `name` of `object`, one of our own, to a text.
 pub(crate) fn set_text(object: &Object, name: &str, value: &str) {
     reflect_set_text(object, name, value);
-}
-
-/// Joins texts. A `String` that grows would bring its allocation along.
-pub(crate) fn join(parts: &[&str]) -> JsValue {
-    parts.iter().fold(JsValue::from_str(""), |text, part| concat(&text, part))
 }

@@ -11,7 +11,7 @@ use crate::options::ConnectOptions;
 /// Checks the server's address and returns it without the slash at its end; throws `invalid_host`.
 #[wasm_bindgen(js_name = parseHost)]
 pub fn parse_host(host: &JsValue) -> Result<JsValue, JsValue> {
-    Host::parse(host).map(|host| host.at("", ""))
+    Host::parse(host).map(|host| host.at(""))
 }
 
 /// Connects; `options` is an object.

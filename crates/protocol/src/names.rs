@@ -36,19 +36,19 @@ impl ConfigKey {
     /// # Errors
     /// Those of [`check`](Self::check).
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::check(text).map(|()| Self(text.to_owned()))
+        Self::check(text.as_bytes()).map(|()| Self(text.to_owned()))
     }
 
-    /// Checks a text without keeping it.
+    /// Checks a text, given as UTF-8, without keeping it.
     ///
     /// # Errors
     /// The text is empty, too long, holds another character, or is `.` or `..`, which URLs swallow.
-    pub fn check(text: &str) -> Result<(), NameError> {
+    pub fn check(text: &[u8]) -> Result<(), NameError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-');
         if text.is_empty()
             || text.len() > Self::MAX_LEN
-            || !text.bytes().all(allowed)
-            || matches!(text, "." | "..")
+            || !text.iter().copied().all(allowed)
+            || matches!(text, b"." | b"..")
         {
             return Err(NameError {
                 field: "config_key",
@@ -80,18 +80,18 @@ impl ConnectionId {
     /// # Errors
     /// Those of [`check`](Self::check).
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::check(text).map(|()| Self(text.to_owned()))
+        Self::check(text.as_bytes()).map(|()| Self(text.to_owned()))
     }
 
-    /// Checks a text without keeping it.
+    /// Checks a text, given as UTF-8, without keeping it.
     ///
     /// # Errors
     /// The text is empty, too long, or holds U+0000, which no SQL text can.
-    pub fn check(text: &str) -> Result<(), NameError> {
+    pub fn check(text: &[u8]) -> Result<(), NameError> {
         // No text of more bytes can be short enough: look before counting.
-        let chars = || text.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
+        let chars = || text.iter().filter(|byte| *byte & 0xc0 != 0x80).count();
         let too_long = text.len() > 4 * Self::MAX_CHARS || chars() > Self::MAX_CHARS;
-        if text.is_empty() || too_long || text.bytes().any(|byte| byte == 0) {
+        if text.is_empty() || too_long || text.contains(&0) {
             return Err(NameError {
                 field: "connection_id",
                 expected: "1 to 255 characters without U+0000, such as your own user id",
