@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use fantoccini::{
-    Client, ClientBuilder, Locator, elements::Element, error::NewSessionError, wd::WindowHandle,
+    Client, ClientBuilder, Locator,
+    elements::Element,
+    error::{CmdError, NewSessionError},
+    wd::WindowHandle,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -24,6 +27,9 @@ use xtask::{
 };
 
 use crate::{PATIENCE, eventually};
+
+/// How long a browser may take to start. Several that start at once on a busy machine take long.
+const STARTING: Duration = Duration::from_secs(90);
 
 /// Which browser the scenarios are played in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,19 +151,20 @@ impl Browser {
             bail!("capabilities are an object")
         };
         let address = format!("http://127.0.0.1:{port}");
-        let client = eventually("the browser starts", async || {
-            let mut builder = ClientBuilder::new(HttpConnector::new());
-            let client = builder.capabilities(capabilities.clone()).connect(&address).await;
-            // A driver that does not listen yet is asked again.
-            match client {
-                Err(NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_)) => {
-                    None
+        let connected = async {
+            loop {
+                let mut builder = ClientBuilder::new(HttpConnector::new());
+                match builder.capabilities(capabilities.clone()).connect(&address).await {
+                    // A driver that does not listen yet is asked again.
+                    Err(NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_)) => {
+                        sleep(Duration::from_millis(50)).await;
+                    }
+                    answered => return answered,
                 }
-                answered => Some(answered),
             }
-        });
-        let client = client.await.context("the browser does not start")?;
-        let application = client.window().await?;
+        };
+        let client = tokio::time::timeout(STARTING, connected).await.context("the browser does not start")??;
+        let application = answered("tell its window", client.window()).await?;
         Ok(Self { engine, client, application, _programs: programs, _folder: folder })
     }
 
@@ -167,19 +174,37 @@ impl Browser {
         self.engine
     }
 
-    /// The WebDriver client, for what has no verb here.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// Opens an address in the application's window.
     ///
     /// # Errors
     /// When the browser cannot.
     pub async fn open(&self, address: &str) -> anyhow::Result<()> {
         self.to_application().await?;
-        Ok(self.client.goto(address).await?)
+        self.open_here(address).await
+    }
+
+    /// Opens an address in the current window.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn open_here(&self, address: &str) -> anyhow::Result<()> {
+        answered("open an address", self.client.goto(address)).await
+    }
+
+    /// The address that the current window shows.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn address(&self) -> anyhow::Result<String> {
+        Ok(answered("tell the address", self.client.current_url()).await?.into())
+    }
+
+    /// Presses the browser's button that goes back.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn back(&self) -> anyhow::Result<()> {
+        answered("go back", self.client.back()).await
     }
 
     /// Opens the application's page and makes its `Handfast` for this server.
@@ -255,7 +280,7 @@ impl Browser {
             windows.into_iter().find(|window| *window != self.application && !known.contains(window))
         })
         .await;
-        self.client.switch_to_window(popup.clone()).await?;
+        self.to(&popup).await?;
         Ok(popup)
     }
 
@@ -264,7 +289,48 @@ impl Browser {
     /// # Errors
     /// When it is gone.
     pub async fn to(&self, window: &WindowHandle) -> anyhow::Result<()> {
-        Ok(self.client.switch_to_window(window.clone()).await?)
+        answered("go to a window", self.client.switch_to_window(window.clone())).await
+    }
+
+    /// Opens a further tab and goes there.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn to_new_tab(&self) -> anyhow::Result<()> {
+        let tab = answered("open a tab", self.client.new_window(true)).await?;
+        self.to(&tab.handle).await
+    }
+
+    /// Closes the current window, as its own button does.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn close_window(&self) -> anyhow::Result<()> {
+        answered("close a window", self.client.close_window()).await
+    }
+
+    /// Makes the current window so many pixels wide and high.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn resize(&self, width: u32, height: u32) -> anyhow::Result<()> {
+        answered("resize a window", self.client.set_window_size(width, height)).await
+    }
+
+    /// Goes into the first frame of the page.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn to_frame(&self) -> anyhow::Result<()> {
+        answered("enter a frame", self.client.enter_frame(0)).await
+    }
+
+    /// Goes back to the page around the frame.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn leave_frame(&self) -> anyhow::Result<()> {
+        answered("leave a frame", self.client.enter_parent_frame()).await
     }
 
     /// Goes back to the application's window.
@@ -280,7 +346,7 @@ impl Browser {
     /// # Errors
     /// When the browser cannot tell.
     pub async fn windows(&self) -> anyhow::Result<usize> {
-        Ok(self.client.windows().await?.len())
+        Ok(answered("count its windows", self.client.windows()).await?.len())
     }
 
     /// Waits until only the application's window is left.
@@ -318,17 +384,21 @@ impl Browser {
     ///
     /// # Errors
     /// When it does not appear.
-    pub async fn element(&self, css: &str) -> anyhow::Result<Element> {
+    pub async fn element(&self, css: &str) -> anyhow::Result<()> {
+        self.find(css).await.map(drop)
+    }
+
+    async fn find(&self, css: &str) -> anyhow::Result<Element> {
         let began_at = Instant::now();
         loop {
             // The window may be between two pages.
-            match self.client.find(Locator::Css(css)).await {
+            match answered("find an element", self.client.find(Locator::Css(css))).await {
                 Ok(element) => return Ok(element),
                 Err(_) if began_at.elapsed() < PATIENCE => sleep(Duration::from_millis(20)).await,
                 Err(error) => {
-                    let url = self.client.current_url().await;
-                    let body = self.client.execute("return document.body.outerHTML", Vec::new()).await;
-                    bail!("{css} does not appear on {url:?}: {error}\n{body:?}")
+                    let url = self.address().await;
+                    let body = self.run("return document.body.outerHTML", &[]).await;
+                    bail!("{css} does not appear on {url:?}: {error:#}\n{body:?}")
                 }
             }
         }
@@ -339,7 +409,24 @@ impl Browser {
     /// # Errors
     /// When it does not appear or cannot be clicked.
     pub async fn click(&self, css: &str) -> anyhow::Result<()> {
-        Ok(self.element(css).await?.click().await?)
+        answered("click", self.find(css).await?.click()).await
+    }
+
+    /// Types a text into an element once it is there.
+    ///
+    /// # Errors
+    /// When it does not appear or takes no text.
+    pub async fn type_into(&self, css: &str, text: &str) -> anyhow::Result<()> {
+        answered("type", self.find(css).await?.send_keys(text)).await
+    }
+
+    /// Presses a key where the focus is; Enter is `\u{e007}` (WebDriver 17.4.2).
+    ///
+    /// # Errors
+    /// When nothing has the focus.
+    pub async fn press(&self, key: &str) -> anyhow::Result<()> {
+        let focused = answered("find the focus", self.client.active_element()).await?;
+        answered("press a key", focused.send_keys(key)).await
     }
 
     /// The text of the page, as a person reads it.
@@ -347,7 +434,7 @@ impl Browser {
     /// # Errors
     /// When the window is gone.
     pub async fn text(&self) -> anyhow::Result<String> {
-        Ok(self.element("body").await?.text().await?)
+        answered("read a page", self.find("body").await?.text()).await
     }
 
     /// Runs a script in the current window.
@@ -355,7 +442,7 @@ impl Browser {
     /// # Errors
     /// When the window is gone or the script throws.
     pub async fn run(&self, script: &str, arguments: &[Value]) -> anyhow::Result<Value> {
-        Ok(self.client.execute(script, arguments.to_vec()).await?)
+        answered("run a script", self.client.execute(script, arguments.to_vec())).await
     }
 
     /// Waits until an expression is true in the current window.
@@ -363,6 +450,16 @@ impl Browser {
         let script = format!("return Boolean({expression})");
         eventually(expression, async || (self.run(&script, &[]).await.ok()? == true).then_some(())).await;
     }
+}
+
+/// The driver's answer to a command. One that says nothing more, as when a window went away under it, is an error: no
+/// test may wait for ever.
+async fn answered<T>(
+    command: &str,
+    answer: impl Future<Output = Result<T, CmdError>>,
+) -> anyhow::Result<T> {
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.with_context(|| format!("the browser was told to {command} and does not answer"))?.context(command.to_owned())
 }
 
 /// Reads the number that a program prints after these words.

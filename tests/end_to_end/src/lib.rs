@@ -9,7 +9,7 @@ pub mod world;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 /// How long anything may take that a person would wait for. Far more than it takes, so that a slow machine passes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,14 +19,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// # Panics
 /// When [`PATIENCE`] is over, with `what` was waited for.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began_at = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
+    let answer = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            sleep(Duration::from_millis(20)).await;
         }
-        assert!(began_at.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
+    };
+    let answer = timeout(PATIENCE, answer).await;
+    answer.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain: {what}"))
 }
 
 /// Prints a measured figure; the run collects these lines.

@@ -120,8 +120,8 @@ async fn oidc_provider_connects_and_its_rotating_tokens_stay_fresh() -> anyhow::
 
     let browser = others.browser().await?;
     browser.to_popup().await?;
-    browser.element("[name=login]").await?.send_keys("ada").await?;
-    browser.element("[name=password]").await?.send_keys("any").await?;
+    browser.type_into("[name=login]", "ada").await?;
+    browser.type_into("[name=password]", "any").await?;
     browser.click(".login-submit").await?;
     browser.element("[name=prompt][value=consent]").await?;
     browser.click("[type=submit]").await?;

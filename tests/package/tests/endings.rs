@@ -30,7 +30,7 @@ impl World {
 
     /// Closes the current window and returns how long the promise took to reject.
     async fn close_popup(&self, connection_id: &str) -> anyhow::Result<(Value, Duration)> {
-        self.browser.client().close_window().await?;
+        self.browser.close_window().await?;
         let closed_at = Instant::now();
         self.browser.looks_at_the_application(true).await?;
         let answer = self.browser.answer(connection_id).await?;
@@ -142,7 +142,7 @@ async fn a_redirect_comes_back_to_its_outcome() -> anyhow::Result<()> {
         world.browser.element("#success").await?;
         match link {
             Some(link) => world.browser.click(link).await?,
-            None => world.browser.client().back().await?,
+            None => world.browser.back().await?,
         }
         world.browser.until("document.querySelector('#connect') && window.ready === true").await;
         world.browser.run("window.prepare(arguments[0])", &[json!(world.server.host())]).await?;
@@ -165,7 +165,7 @@ async fn a_page_that_was_only_put_aside_hears_that_the_user_came_back() -> anyho
         .await?;
     world.browser.connect_with("github", "user-1", &json!({"mode": "redirect"})).await?;
     world.browser.element("#success").await?;
-    world.browser.client().back().await?;
+    world.browser.back().await?;
     world.browser.until("document.querySelector('#connect')").await;
     // A browser may throw the page away instead; then there is no promise left to settle.
     if world.browser.run("return window.kept === true", &[]).await? == true {

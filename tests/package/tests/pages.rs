@@ -69,17 +69,17 @@ async fn it_works_inside_a_frame_and_says_why_not_in_a_sandbox() -> anyhow::Resu
         );
         project.write("frame.html", &frame)?;
         browser.open(&format!("{}frame.html", site.address())).await?;
-        browser.client().enter_frame(0).await?;
+        browser.to_frame().await?;
         browser.until("window.ready === true").await;
         browser.click("#connect").await?;
         if expected.starts_with("connected") {
             browser.to_popup().await?;
             browser.click("#success").await?;
             browser.to_application().await?;
-            browser.client().enter_frame(0).await?;
+            browser.to_frame().await?;
         }
         browser.until(&format!("document.querySelector('#answer').textContent === '{expected}'")).await;
-        browser.client().enter_parent_frame().await?;
+        browser.leave_frame().await?;
     }
     Ok(())
 }
@@ -103,13 +103,13 @@ async fn marked_buttons_and_the_element_connect_by_keyboard() -> anyhow::Result<
     let project = Project::new(&[("index.html", &markup)])?;
     let site = Site::start(project.path(), &[]).await?;
     let browser = Browser::start().await?;
-    browser.client().set_window_size(360, 640).await?;
+    browser.resize(360, 640).await?;
     browser.open(&site.address()).await?;
     browser.until("customElements.get('handfast-connect')").await;
     for id in ["marked", "element"] {
         browser.to_application().await?;
         browser.run(&format!("document.querySelector('#{id}').focus()"), &[]).await?;
-        browser.client().active_element().await?.send_keys("\u{e007}").await?;
+        browser.press("\u{e007}").await?;
         browser.to_popup().await?;
         browser.click("#success").await?;
         browser.to_application().await?;

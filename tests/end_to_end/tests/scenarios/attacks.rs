@@ -7,7 +7,6 @@ use end_to_end::{
     world::{ALLOW, World},
 };
 use serde_json::json;
-use url::Url;
 
 #[tokio::test]
 async fn the_connect_address_as_a_link_explains_itself_and_starts_nothing() -> anyhow::Result<()> {
@@ -18,8 +17,8 @@ async fn the_connect_address_as_a_link_explains_itself_and_starts_nothing() -> a
     victim.open(&page).await?;
     victim.click("#link").await?;
     eventually("the address answers", async || {
-        let url = victim.client().current_url().await.ok()?;
-        url.as_str().starts_with(world.server.url()).then_some(())
+        let address = victim.address().await.ok()?;
+        address.starts_with(world.server.url()).then_some(())
     })
     .await;
     let text = victim.text().await?;
@@ -45,8 +44,7 @@ async fn a_form_from_a_foreign_origin_starts_nothing() -> anyhow::Result<()> {
     victim.open(&foreign.html(&markup)).await?;
     victim.click("button").await?;
     eventually("the form is answered", async || {
-        let url = victim.client().current_url().await.ok()?;
-        (url.as_str() == action).then_some(())
+        (victim.address().await.ok()? == action).then_some(())
     })
     .await;
     assert!(victim.text().await?.contains("origin_not_allowed"));
@@ -55,7 +53,7 @@ async fn a_form_from_a_foreign_origin_starts_nothing() -> anyhow::Result<()> {
 }
 
 /// Consents while the server is down, so that the callback's address, code and all, stays in the window.
-async fn held_callback(world: &mut World, browser: &Browser) -> anyhow::Result<Url> {
+async fn held_callback(world: &mut World, browser: &Browser) -> anyhow::Result<String> {
     browser.log_in("ada").await?;
     browser.element(ALLOW).await?;
     world.server.kill();
@@ -63,8 +61,8 @@ async fn held_callback(world: &mut World, browser: &Browser) -> anyhow::Result<U
     let _ = browser.click(ALLOW).await;
     let prefix = format!("{}/oauth/callback", world.server.url());
     let callback = eventually("the browser is sent to the callback", async || {
-        let url = browser.client().current_url().await.ok()?;
-        url.as_str().starts_with(&prefix).then_some(url)
+        let address = browser.address().await.ok()?;
+        address.starts_with(&prefix).then_some(address)
     })
     .await;
     world.server.restart()?;
@@ -86,7 +84,7 @@ async fn an_authorization_request_finishes_in_no_other_browser() -> anyhow::Resu
     second.open(callback.as_str()).await?;
     assert!(second.text().await?.contains("wrong_browser"), "{}", second.text().await?);
     first.to(&popup).await?;
-    first.client().close_window().await?;
+    first.close_window().await?;
     first.looks_at_the_application(true).await?;
     assert_eq!(first.rejection("user-1").await?, "wrong_browser");
 
@@ -119,15 +117,14 @@ async fn an_image_and_a_prefetch_of_a_live_callback_touch_nothing() -> anyhow::R
          <iframe src=\"{address}\" onload=\"done.frame=1\"></iframe>
          <script>fetch('{callback}', {{mode: 'no-cors', credentials: 'include'}}).finally(() => done.fetch = 1)</script>"
     );
-    let tab = browser.client().new_window(true).await?;
-    browser.to(&tab.handle).await?;
-    browser.client().goto(&world.application.html(&markup)).await?;
+    browser.to_new_tab().await?;
+    browser.open_here(&world.application.html(&markup)).await?;
     browser.until("done.image && done.frame && done.fetch && done.prefetch").await;
-    browser.client().close_window().await?;
+    browser.close_window().await?;
     assert_eq!(world.gateway.token_requests_of("authorization_code"), 0);
 
     browser.to(&popup).await?;
-    browser.client().goto(callback.as_str()).await?;
+    browser.open_here(callback.as_str()).await?;
     let answer = browser.answer("user-1").await?;
     assert_eq!(answer["resolved"]["connectionId"], "user-1", "{answer}");
     Ok(())

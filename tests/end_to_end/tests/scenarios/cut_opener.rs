@@ -75,7 +75,7 @@ async fn a_user_who_is_still_in_the_cut_window_is_waited_for_and_one_who_left_is
     );
 
     browser.to(&popup).await?;
-    browser.client().close_window().await?;
+    browser.close_window().await?;
     browser.looks_at_the_application(true).await?;
     let closed_at = Instant::now();
     assert_eq!(browser.rejection("user-1").await?, "popup_closed");

@@ -36,7 +36,7 @@ async fn a_closed_window_is_told_soon_and_a_callback_that_comes_later_stores_not
     browser.to_popup().await?;
     browser.element("[name=user]").await?;
     let request = world.gateway.authorization_requests().remove(0);
-    browser.client().close_window().await?;
+    browser.close_window().await?;
     let closed_at = Instant::now();
     browser.looks_at_the_application(true).await?;
     assert_eq!(browser.rejection("user-1").await?, "popup_closed");
@@ -47,8 +47,8 @@ async fn a_closed_window_is_told_soon_and_a_callback_that_comes_later_stores_not
     browser.open(request.as_str()).await?;
     browser.log_in_and_allow("ada").await?;
     eventually("the callback is answered", async || {
-        let url = browser.client().current_url().await.ok()?;
-        url.as_str().starts_with(world.server.url()).then_some(())
+        let address = browser.address().await.ok()?;
+        address.starts_with(world.server.url()).then_some(())
     })
     .await;
     let text = browser.text().await?;
