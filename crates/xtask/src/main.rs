@@ -18,7 +18,7 @@ usage: cargo xtask COMMAND
   package                           the npm package, written to pkg/
   providers                         docs/providers.md and the authorization URLs, from the catalogue
   size                              what a visitor downloads, beside others; held to budgets
-  test [--quick | --matrix]         everything a change must pass; --quick in one browser, --matrix every scenario in three
+  test [--quick]                    everything a change must pass; --quick in one browser and without bundlers
 ";
 
 fn main() -> ExitCode {
@@ -31,7 +31,6 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(),
         ["size"] => xtask::size::run(),
         ["test"] => test::run(test::Extent::Whole),
-        ["test", "--matrix"] => test::run(test::Extent::Matrix),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),
     };

@@ -14,8 +14,8 @@ use xtask::{program, target_folder};
 /// How long a step is silent before it says that it goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a command may take before it is given up: many times what it needs.
-const LIMIT: Duration = Duration::from_mins(40);
+/// How long a command may take before it is given up: several times what it needs on a slow machine.
+const LIMIT: Duration = Duration::from_mins(25);
 
 /// What passed and what failed so far: tests where a step counts tests, else the step itself.
 #[derive(Default)]
@@ -98,7 +98,8 @@ fn watched(name: &str, command: &mut Command) -> anyhow::Result<Outcome> {
         if began_at.elapsed() >= LIMIT {
             child.kill()?;
             let status = child.wait()?;
-            writeln!(file, "given up after {}", seconds(began_at.elapsed()))?;
+            let what = program::describe(command);
+            writeln!(file, "given up after {}: {what}", seconds(began_at.elapsed()))?;
             break status;
         }
         if spoke_at.elapsed() >= PATIENCE {

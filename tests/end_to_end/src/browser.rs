@@ -1,12 +1,9 @@
 //! A real browser with a fresh profile, driven by WebDriver: what a person sees and clicks.
 
 use std::{
-    io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc,
-    thread,
     time::Duration,
 };
 
@@ -292,11 +289,13 @@ impl Browser {
         answered("go to a window", self.client.switch_to_window(window.clone())).await
     }
 
-    /// Opens a further tab and goes there.
+    /// Opens a further tab beside the application and goes there.
     ///
     /// # Errors
     /// When the browser cannot.
     pub async fn to_new_tab(&self) -> anyhow::Result<()> {
+        // A popup has no place for tabs: asked from there, Firefox never answers.
+        self.to_application().await?;
         let tab = answered("open a tab", self.client.new_window(true)).await?;
         self.to(&tab.handle).await
     }
@@ -437,6 +436,12 @@ impl Browser {
         answered("read a page", self.find("body").await?.text()).await
     }
 
+    /// Waits until the page says these words.
+    pub async fn until_text(&self, words: &str) {
+        let what = format!("the page says {words:?}");
+        eventually(&what, async || self.text().await.ok()?.contains(words).then_some(())).await;
+    }
+
     /// Runs a script in the current window.
     ///
     /// # Errors
@@ -463,18 +468,8 @@ async fn answered<T>(
 }
 
 /// Reads the number that a program prints after these words.
-fn number_after(running: &mut Running, words: &'static str) -> anyhow::Result<u16> {
-    let output = running.child().stdout.take().context("its output was asked for")?;
-    let (sender, numbers) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once(words) {
-                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                // Nobody may be waiting any more.
-                let _ = sender.send(digits);
-            }
-        }
-    });
-    let number = numbers.recv_timeout(PATIENCE).context("what drives the browser does not start")?;
-    number.parse().with_context(|| format!("a number is expected after {words:?}"))
+fn number_after(running: &mut Running, words: &str) -> anyhow::Result<u16> {
+    let rest = running.rest_of_line(words, PATIENCE).context("what drives the browser does not start")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().with_context(|| format!("a number is expected after {words:?}"))
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use xtask::program::{self, Running};
 
-use crate::PATIENCE;
+use crate::{PATIENCE, http};
 
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
@@ -161,7 +161,7 @@ impl Handfast {
     /// # Errors
     /// When the server cannot be reached or does not answer JSON.
     pub async fn read(&self, path: &str) -> anyhow::Result<(u16, Value)> {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await?;
+        let answer = http().get(format!("{}{path}", self.url)).send().await?;
         let status = answer.status().as_u16();
         Ok((status, answer.json().await?))
     }

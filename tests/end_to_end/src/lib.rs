@@ -14,6 +14,15 @@ use tokio::time::{sleep, timeout};
 /// How long anything may take that a person would wait for. Far more than it takes, so that a slow machine passes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A client that waits no longer than a person would.
+///
+/// # Panics
+/// Never: the client has nothing to load.
+#[must_use]
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder().timeout(PATIENCE).build().expect("a client without certificates of its own")
+}
+
 /// Asks again and again until there is an answer.
 ///
 /// # Panics

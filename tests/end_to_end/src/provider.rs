@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::Context;
@@ -19,6 +22,8 @@ use axum::{
 use serde_json::Value;
 use url::Url;
 
+use crate::eventually;
+
 /// The gateway; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Gateway {
@@ -32,6 +37,7 @@ pub struct Gateway {
 struct Seen {
     authorization_requests: Mutex<Vec<Url>>,
     token_requests: Mutex<Vec<BTreeMap<String, String>>>,
+    isolated_page: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -67,6 +73,7 @@ impl Gateway {
             .route("/token", post(token))
             .route("/authorize", get(authorize))
             .route("/authorize/{manner}", get(authorize_in))
+            .route("/shown", get(shown))
             .with_state(behind);
         let serving = tokio::spawn(async move {
             // It serves until the task is aborted.
@@ -85,6 +92,15 @@ impl Gateway {
     #[must_use]
     pub fn authorization_requests(&self) -> Vec<Url> {
         self.seen.authorization_requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until a window shows a page that cuts the opener. What a driver asks of a window while it is being cut,
+    /// WebKit's loses.
+    pub async fn until_isolated_page_is_shown(&self) {
+        eventually("the isolated page is shown", async || {
+            self.seen.isolated_page.load(Ordering::Relaxed).then_some(())
+        })
+        .await;
     }
 
     /// Every token request so far, as the fields of its form.
@@ -163,6 +179,11 @@ async fn authorize_in(
     }
 }
 
+async fn shown(State(behind): State<Behind>) -> StatusCode {
+    behind.seen.isolated_page.store(true, Ordering::Relaxed);
+    StatusCode::NO_CONTENT
+}
+
 fn note_authorization_request(behind: &Behind, query: &str) {
     let url =
         Url::parse(&format!("http://{}/authorize?{query}", behind.address)).expect("an address of our own");
@@ -173,10 +194,11 @@ fn see_other(address: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response()
 }
 
-/// A page that cuts the opener and has one link, to the real issuer.
+/// A page that cuts the opener, says when it is there, and has one link, to the real issuer.
 fn isolated(onward: &str) -> Response {
     let markup = format!(
-        "<!doctype html><meta charset=utf-8><title>provider</title><a id=onward href=\"{}\">Log in</a>",
+        "<!doctype html><meta charset=utf-8><title>provider</title><a id=onward href=\"{}\">Log in</a>\
+         <script>addEventListener('load', () => fetch('/shown'))</script>",
         onward.replace('&', "&amp;").replace('"', "&quot;")
     );
     ([("cross-origin-opener-policy", "same-origin")], Html(markup)).into_response()

@@ -7,6 +7,7 @@ use crate::{
     application::Application,
     browser::Browser,
     handfast::{Handfast, Settings},
+    http,
     provider::Gateway,
 };
 
@@ -102,7 +103,7 @@ impl World {
         let encoded: String = url::form_urlencoded::byte_serialize(connection_id.as_bytes()).collect();
         let encoded = encoded.replace('+', "%20");
         let address = format!("{}/connection/{encoded}?config_key={config_key}", self.server.url());
-        let answer = reqwest::get(address).await?;
+        let answer = http().get(address).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
@@ -122,7 +123,7 @@ impl World {
     /// When it does not accept the token.
     pub async fn userinfo(&self, access_token: &str) -> anyhow::Result<Value> {
         let endpoint = self.metadata["userinfo_endpoint"].as_str().context("the issuer has userinfo")?;
-        let answer = reqwest::Client::new().get(endpoint).bearer_auth(access_token).send().await?;
+        let answer = http().get(endpoint).bearer_auth(access_token).send().await?;
         ensure!(answer.status().is_success(), "userinfo answers {}", answer.status());
         Ok(answer.json().await?)
     }
@@ -138,7 +139,7 @@ impl World {
             "scopes": ["openid", "profile", "email", "offline_access"],
         });
         let address = format!("{}/api/app", self.provider.url());
-        let answer = reqwest::Client::new().post(address).json(&client).send().await?;
+        let answer = http().post(address).json(&client).send().await?;
         let status = answer.status();
         let registered: Value = answer.json().await?;
         let text = |name: &str| registered[name].as_str().map(str::to_owned);

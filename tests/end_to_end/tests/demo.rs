@@ -1,10 +1,9 @@
 //! `cargo xtask demo`, as a newcomer meets it.
 
 use std::{
-    io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -16,6 +15,9 @@ use end_to_end::{
 };
 use xtask::program::{self, Running};
 
+/// How long it may be silent: on a cold tree it builds the server first.
+const BUILDING: Duration = Duration::from_mins(15);
+
 /// Runs until it has said where to go: the page's address and the line for the backend.
 fn start(data: &Path) -> anyhow::Result<(Running, String, String)> {
     let mut command = program::bound_to_us(built("xtask")?);
@@ -25,10 +27,10 @@ fn start(data: &Path) -> anyhow::Result<(Running, String, String)> {
         .stdout(Stdio::piped());
     let began_at = Instant::now();
     let mut demo = Running::start(&mut command)?;
-    let output = demo.child().stdout.take().context("its output was asked for")?;
+    let lines = demo.lines();
     let (mut page, mut curl) = (String::new(), String::new());
-    for line in BufReader::new(output).lines() {
-        let line = line?;
+    loop {
+        let line = lines.recv_timeout(BUILDING).context("the demo does not say that it is ready")?;
         println!("{line}");
         match line.trim().split_once(' ') {
             Some(("Open", address)) => address.trim().clone_into(&mut page),

@@ -21,8 +21,8 @@ async fn the_connect_address_as_a_link_explains_itself_and_starts_nothing() -> a
         address.starts_with(world.server.url()).then_some(())
     })
     .await;
-    let text = victim.text().await?;
-    assert!(text.contains("link"), "the page explains itself: {text}");
+    // The page explains itself.
+    victim.until_text("link").await;
     assert!(world.gateway.authorization_requests().is_empty());
     Ok(())
 }
@@ -47,7 +47,7 @@ async fn a_form_from_a_foreign_origin_starts_nothing() -> anyhow::Result<()> {
         (victim.address().await.ok()? == action).then_some(())
     })
     .await;
-    assert!(victim.text().await?.contains("origin_not_allowed"));
+    victim.until_text("origin_not_allowed").await;
     assert!(world.gateway.authorization_requests().is_empty());
     Ok(())
 }
@@ -82,7 +82,7 @@ async fn an_authorization_request_finishes_in_no_other_browser() -> anyhow::Resu
     second.open(request.as_str()).await?;
     let callback = held_callback(&mut world, &second).await?;
     second.open(callback.as_str()).await?;
-    assert!(second.text().await?.contains("wrong_browser"), "{}", second.text().await?);
+    second.until_text("wrong_browser").await;
     first.to(&popup).await?;
     first.close_window().await?;
     first.looks_at_the_application(true).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{browser::Browser, figure, world::World};
+use end_to_end::{browser::Browser, eventually, figure, world::World};
 
 /// Bounds that are promised to users get this much on top, for a machine that is busy.
 const SLACK: Duration = Duration::from_secs(3);
@@ -34,6 +34,7 @@ async fn a_provider_that_cuts_the_opener_at_once_is_no_obstacle() -> anyhow::Res
     let world = World::start().await?;
     let browser = world.browser().await?;
     browser.connect("isolated", "user-1").await?;
+    world.gateway.until_isolated_page_is_shown().await;
     browser.to_popup().await?;
     browser.click("#onward").await?;
     resolves_soon(&world, &browser, "isolated").await
@@ -44,6 +45,7 @@ async fn a_provider_that_cuts_the_opener_after_redirects_is_no_obstacle() -> any
     let world = World::start().await?;
     let browser = world.browser().await?;
     browser.connect("isolated_later", "user-1").await?;
+    world.gateway.until_isolated_page_is_shown().await;
     browser.to_popup().await?;
     browser.click("#onward").await?;
     resolves_soon(&world, &browser, "isolated_later").await
@@ -54,9 +56,11 @@ async fn an_application_that_cuts_its_own_windows_still_connects() -> anyhow::Re
     let world = World::start().await?;
     let browser = Browser::start().await?;
     browser.open_application(&world.application.page(&[ISOLATED]), world.server.url()).await?;
-    browser.connect("direct", "user-1").await?;
+    browser.connect("counted", "user-1").await?;
+    // By then the window has been cut.
+    eventually("the provider is asked", async || world.gateway.authorization_requests().pop()).await;
     browser.to_popup().await?;
-    resolves_soon(&world, &browser, "direct").await
+    resolves_soon(&world, &browser, "counted").await
 }
 
 #[tokio::test]
@@ -64,6 +68,7 @@ async fn a_user_who_is_still_in_the_cut_window_is_waited_for_and_one_who_left_is
     let world = World::start().await?;
     let browser = world.browser().await?;
     browser.connect("isolated", "user-1").await?;
+    world.gateway.until_isolated_page_is_shown().await;
     let popup = browser.to_popup().await?;
     browser.element("#onward").await?;
     // Longer than any check of `closed` and any grace.

@@ -51,8 +51,7 @@ async fn a_closed_window_is_told_soon_and_a_callback_that_comes_later_stores_not
         address.starts_with(world.server.url()).then_some(())
     })
     .await;
-    let text = browser.text().await?;
-    assert!(text.contains("Nothing was stored"), "{text}");
+    browser.until_text("Nothing was stored").await;
     assert_eq!(world.connection("counted", "user-1").await?.0, 400);
     assert_eq!(world.gateway.token_requests_of("authorization_code"), 0, "the code is not even redeemed");
     Ok(())
