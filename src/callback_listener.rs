@@ -4,7 +4,7 @@ use handfast_protocol::{CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED,
 use wasm_bindgen::JsValue;
 
 use crate::connect_error::{failure, js_error};
-use crate::js::{is, property};
+use crate::js::{is, number_property, property};
 
 /// How an attempt ended: a success, or the JavaScript error.
 pub(crate) type Outcome = Result<(), JsValue>;
@@ -23,10 +23,10 @@ pub(crate) fn heard(
     if !ours {
         return None;
     }
-    if property(&data, "handfast").as_f64() != Some(f64::from(CALLBACK_MESSAGE_VERSION)) {
+    if number_property(&data, "handfast", 0) != CALLBACK_MESSAGE_VERSION.cast_signed() {
         return Some(Err(failure(
             ErrorCode::UnsupportedProtocol,
-            "the server speaks a newer protocol: update the handfast package of this page",
+            "the server speaks a newer protocol: update the handfast package",
         )));
     }
     read_outcome(&data)

@@ -168,7 +168,7 @@ fn begin(
         if redirect::remember(&page, &status_url, &names, ids).is_none() {
             return Err(failure(
                 ErrorCode::Sandboxed,
-                "this page has no sessionStorage, which redirect mode needs: use mode: \"popup\"",
+                "redirect mode needs sessionStorage, which this page has not: use mode: \"popup\"",
             ));
         }
         None
@@ -322,7 +322,7 @@ impl Attempt {
         let Some(document) = self.document() else {
             return self.settle(Err(failure(
                 ErrorCode::Sandboxed,
-                "the new window's document is out of reach: give this frame sandbox=\"allow-same-origin\"",
+                "the window is out of reach: give this frame sandbox=\"allow-same-origin\"",
             )));
         };
         let listener = self.listen(&document, "securitypolicyviolation", |attempt, event| {
@@ -535,6 +535,6 @@ fn popup_closed() -> JsValue {
 fn unreachable() -> JsValue {
     failure(
         ErrorCode::Network,
-        "the server could not be reached: check host, and connect-src if the page has a Content-Security-Policy",
+        "the server could not be reached: check host, and connect-src of the page's Content-Security-Policy",
     )
 }

@@ -39,7 +39,7 @@ impl Host {
         {
             return Err(failure(
                 ErrorCode::InvalidHost,
-                "host must be the http or https address of your Handfast server, such as \"http://localhost:3004\"",
+                "host must be the http or https address of your server, such as \"http://localhost:3004\"",
             ));
         }
         let text: &Address = address.unchecked_ref();

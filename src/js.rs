@@ -13,6 +13,10 @@ extern "C" {
     #[wasm_bindgen(js_namespace = Reflect, js_name = get, catch)]
     fn reflect_get(object: &JsValue, name: &str) -> Result<JsValue, JsValue>;
 
+    /// Not a number where the property is none.
+    #[wasm_bindgen(js_namespace = Reflect, js_name = get, catch)]
+    fn reflect_get_number(object: &JsValue, name: &str) -> Result<f64, JsValue>;
+
     #[wasm_bindgen(js_namespace = Reflect, js_name = set)]
     fn reflect_set(object: &JsValue, name: &str, value: &JsValue) -> bool;
 
@@ -100,7 +104,10 @@ pub(crate) fn utf8<'a>(text: &JsValue, buffer: &'a mut [u8]) -> &'a [u8] {
     reason = "a float beyond i32 becomes its nearest end, which is what is meant"
 )]
 pub(crate) fn number_property(object: &JsValue, name: &str, default: i32) -> i32 {
-    property(object, name).as_f64().map_or(default, |number| number as i32)
+    match reflect_get_number(object, name) {
+        Ok(number) if !number.is_nan() => number as i32,
+        _ => default,
+    }
 }
 
 /// Sets the property `name` of `object`, one of our own. Only a frozen object would refuse.

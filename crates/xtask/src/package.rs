@@ -137,6 +137,12 @@ fn open_glue(glue: &Path, names: &ShortNames) -> anyhow::Result<()> {
         "export { initSync, __wbg_init as default };",
         "export { __wbg_get_imports as imports, __wbg_finalize_init as finish };",
     )?;
+    // Two precautions that a page never needs: against two gigabytes of texts, and for closures that nobody dropped.
+    replace(
+        "numBytesDecoded += bytes.length;\n    if (numBytesDecoded >= MAX_SAFARI_DECODE_BYTES)",
+        "if (false)",
+    )?;
+    replace("typeof FinalizationRegistry === 'undefined'", "true")?;
     for (module, long, short) in &names.imports {
         ensure!(module == "./sdk_bg.js", "an import from {module:?} is not expected");
         replace(&format!("        {long}: function("), &format!("        {short}: function("))?;
