@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo_events::{EventListener, EventListenerOptions};
 use gloo_timers::callback::Interval;
 use handfast_protocol::{ConfigKey, ConnectionId, ErrorCode, PROTOCOL_VERSION};
 use js_sys::{Function, JSON, Object, Promise};
@@ -16,7 +15,7 @@ use crate::callback_listener::{self, Outcome};
 use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
 use crate::js::{
-    Callback, concat, is, number_property, object_property, property, set_property, set_text, utf8, with_value,
+    Callback, Listener, concat, is, number_property, object_property, property, set_property, set_text, utf8, with_value,
 };
 use crate::options::ConnectOptions;
 use crate::popup::Popup;
@@ -101,13 +100,13 @@ struct Live {
     /// `None` in redirect mode.
     popup: Option<Popup>,
     /// For the answer, the abort and the blocked form.
-    listeners: [Option<EventListener>; 3],
+    listeners: [Option<Listener>; 3],
     _ticking: Interval,
     /// When to give up, or to stop waiting for the answer to a cancel.
     deadline: f64,
     token: Option<[Callback; 2]>,
     /// A question on its way, and who waits for the answer: first nobody listens, then it is aborted.
-    request: Option<(EventListener, StatusRequest)>,
+    request: Option<(Listener, StatusRequest)>,
     standing: Standing,
     submitted: bool,
     giving_up: Option<JsValue>,
@@ -272,11 +271,8 @@ impl Attempt {
         target: &JsValue,
         name: &'static str,
         then: fn(&Rc<Self>, &JsValue),
-    ) -> EventListener {
-        let attempt = self.clone();
-        let options = EventListenerOptions::default();
-        let heard = move |event: &web_sys::Event| then(&attempt, event);
-        EventListener::new_with_options(target.unchecked_ref(), name, options, heard)
+    ) -> Listener {
+        Listener::new(target, name, self.callback(then))
     }
 
     fn hear(self: &Rc<Self>, event: &JsValue) {
@@ -399,7 +395,7 @@ impl Attempt {
         live.request = Some(self.ask(Ask::Wait));
     }
 
-    fn ask(self: &Rc<Self>, ask: Ask) -> (EventListener, StatusRequest) {
+    fn ask(self: &Rc<Self>, ask: Ask) -> (Listener, StatusRequest) {
         let request = StatusRequest::send(&self.status_url, &self.names, ask);
         let answered = |attempt: &Rc<Self>, event: &JsValue| attempt.answered(attempt_status::read(event));
         (self.listen(request.as_js(), "loadend", answered), request)
@@ -535,6 +531,6 @@ fn popup_closed() -> JsValue {
 fn unreachable() -> JsValue {
     failure(
         ErrorCode::Network,
-        "the server could not be reached: check host, and connect-src of the page's Content-Security-Policy",
+        "the server is out of reach: check host, and connect-src of the page's Content-Security-Policy",
     )
 }

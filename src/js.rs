@@ -1,9 +1,9 @@
 //! Plain JavaScript values: reading, making, and callbacks.
 //!
-//! The bindings here stand in for calls of js-sys and web-sys where that saves bytes: they take names as `&str`
-//! instead of making a JavaScript string first, and do not catch what cannot be thrown.
+//! The bindings here stand in for calls of js-sys, web-sys and gloo where that saves bytes: they take names as `&str`
+//! instead of making a JavaScript string first, do not catch what cannot be thrown, and share one kind of closure.
 
-use js_sys::Object;
+use js_sys::{Function, Object};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -37,6 +37,14 @@ extern "C" {
     #[wasm_bindgen(method, js_name = concat)]
     fn concat_number(this: &Text, more: i32) -> JsValue;
 
+    type Target;
+
+    #[wasm_bindgen(method, js_name = addEventListener)]
+    fn add_listener(this: &Target, name: &str, listener: &Function);
+
+    #[wasm_bindgen(method, js_name = removeEventListener)]
+    fn remove_listener(this: &Target, name: &str, listener: &Function);
+
     type TextEncoder;
 
     #[wasm_bindgen(constructor)]
@@ -48,6 +56,28 @@ extern "C" {
 
 /// A function that JavaScript calls for as long as this lives.
 pub(crate) type Callback = Closure<dyn FnMut(JsValue)>;
+
+/// Listens to one kind of event until it is dropped. It does what gloo's listener does, for half a kilobyte less.
+pub(crate) struct Listener {
+    target: Target,
+    name: &'static str,
+    callback: Callback,
+}
+
+impl Listener {
+    /// Calls `callback` with each event `name` of `target`.
+    pub(crate) fn new(target: &JsValue, name: &'static str, callback: Callback) -> Self {
+        let target: Target = target.clone().unchecked_into();
+        target.add_listener(name, callback.as_ref().unchecked_ref());
+        Self { target, name, callback }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.target.remove_listener(self.name, self.callback.as_ref().unchecked_ref());
+    }
+}
 
 /// The property `name` of `object`; `undefined` where there is none, where `object` is no object, or where it may not
 /// be read, as with a window of another origin.

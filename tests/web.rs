@@ -251,3 +251,19 @@ async fn events_tell_how_far_an_attempt_has_come() {
     connecting.await.unwrap();
     assert_eq!(*heard.borrow(), ["opened", "started", "returned"]);
 }
+
+#[cfg(feature = "serde")]
+#[wasm_bindgen_test]
+async fn params_and_results_are_written_by_serde() {
+    let _server = Server::answering("{status: 'unknown'}");
+    let window = window();
+    let params = std::collections::BTreeMap::from([("subdomain", "acme"), ("region", "eu")]);
+    let options = ConnectOptions::new().popup_window(&window).params(&params).unwrap();
+    let connecting = handfast().connect("github", "serde", options);
+    let request = submitted(&window);
+    let sent = Reflect::get(&request, &"params".into()).unwrap();
+    assert_eq!((text(&sent, "subdomain").as_str(), text(&sent, "region").as_str()), ("acme", "eu"));
+    post(&window, &text(&request, "attempt_id"), "AUTHORIZATION_SUCEEDED");
+    let connected = serde_wasm_bindgen::to_value(&connecting.await.unwrap()).unwrap();
+    assert_eq!((text(&connected, "configKey").as_str(), text(&connected, "connectionId").as_str()), ("github", "serde"));
+}

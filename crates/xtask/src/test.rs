@@ -164,7 +164,7 @@ impl Browser {
                 command
             }
         };
-        command.env("PATH", tools::wasm_path()?);
+        command.args(["--", "--features", "serde"]).env("PATH", tools::wasm_path()?);
         Ok(command)
     }
 }

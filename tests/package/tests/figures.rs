@@ -1,4 +1,4 @@
-//! How fast the package is in a real browser: printed, not asserted.
+//! How fast the package is in a real browser: printed, and held to what is promised with slack for a busy machine.
 
 use end_to_end::{browser::Browser, figure};
 use package::{Project, Site};
@@ -32,6 +32,8 @@ async fn starting_and_opening_are_measured() -> anyhow::Result<()> {
     let ms = |index: usize| figures[index].as_f64().unwrap_or(f64::NAN);
     figure("the SDK starts in (ms, median of 21)", format_args!("{:.2}", ms(0)));
     figure("connect opens its window after (ms, median of 21)", format_args!("{:.2}", ms(1)));
-    assert!(ms(0).is_finite() && ms(1).is_finite());
+    // Promised: 5 ms and 2 ms.
+    assert!(ms(0) < 50.0, "the start took {} ms", ms(0));
+    assert!(ms(1) < 20.0, "the window opened after {} ms", ms(1));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use handfast_protocol::ErrorCode;
 use package::Project;
 use serde_json::Value;
 use xtask::{program, size, tools};
@@ -153,6 +154,24 @@ fn the_files_are_within_their_budgets() -> anyhow::Result<()> {
         let (gzip, _) = size::measure(&project.path().join("node_modules/handfast").join(file))?;
         assert!(gzip <= budget, "{file} weighs {gzip} bytes, more than {budget}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_readme_says_what_to_do_about_every_code() -> anyhow::Result<()> {
+    let readme = fs::read_to_string(xtask::repository().join("pkg-template/README.md"))?;
+    let rows: Vec<_> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+    for code in ErrorCode::ALL {
+        let explained = rows.iter().any(|row| row.contains(&format!("`{code}`")) && row.matches('|').count() >= 4);
+        assert!(explained, "{code} is not in the README's tables");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_script_tag_file_reads_alike_in_every_charset() -> anyhow::Result<()> {
+    let script = fs::read(xtask::repository().join("pkg/handfast.global.js"))?;
+    assert!(script.is_ascii());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The main job: one click in a page, a fresh token in the backend.
 
-use end_to_end::{figure, handfast::Settings, world::World};
+use end_to_end::{browser::Browser, figure, handfast::Settings, world::World};
 use serde_json::json;
 
 #[tokio::test]
@@ -35,6 +35,25 @@ async fn one_click_connects_and_the_backend_holds_a_token_that_works() -> anyhow
     if let Some(bytes) = world.server.memory() {
         figure("debug build, memory after one connect", megabytes(bytes));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plain_page_needs_nothing_but_the_script_that_the_server_hands_out() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let browser = Browser::start().await?;
+    let page = format!(
+        "<!doctype html><title>plain</title><script src=\"{}/sdk/handfast.js\"></script>
+         <button data-handfast-connect=direct data-handfast-connection-id=user-1>Connect</button>",
+        world.server.url()
+    );
+    browser.open(&world.application.html(&page)).await?;
+    browser.click("button").await?;
+    browser.to_popup().await?;
+    browser.log_in_and_allow("ada").await?;
+    browser.to_application().await?;
+    browser.until("document.querySelector('button').dataset.handfastState === 'connected'").await;
+    world.access_token("direct", "user-1").await?;
     Ok(())
 }
 
