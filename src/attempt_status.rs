@@ -2,8 +2,8 @@
 
 use handfast_protocol::{STATUS_PENDING, STATUS_UNKNOWN};
 use js_sys::Object;
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::callback_listener::{Outcome, read_outcome};
 use crate::js::{is, property, set_text};

@@ -15,7 +15,8 @@ use crate::callback_listener::{self, Outcome};
 use crate::connect_error::{failure, failure_with, named};
 use crate::host::Host;
 use crate::js::{
-    Callback, Listener, concat, is, number_property, object_property, property, set_property, set_text, utf8, with_value,
+    Callback, Listener, concat, is, number_property, object_property, property, set_property, set_text, utf8,
+    with_value,
 };
 use crate::options::ConnectOptions;
 use crate::popup::Popup;
@@ -181,7 +182,7 @@ fn begin(
         }
         popup
     };
-    let attempt = Attempt::run(page, host, start_url, names, ids, options, popup, &signal);
+    let attempt = Attempt::run(page, host, start_url, names, ids, options, popup);
     attempt.tell("opened");
     attempt.ask_token();
     Ok(attempt.promise.clone())
@@ -200,7 +201,7 @@ pub(crate) fn resume(page: Option<Window>, host: Host) -> Promise {
     let Some((page, names, ids)) = remembered else { return Promise::resolve(&JsValue::NULL) };
     let start_url = status_url.clone();
     let options = ConnectOptions::default();
-    let attempt = Attempt::run(page, host, start_url, names, &ids, options, None, &JsValue::UNDEFINED);
+    let attempt = Attempt::run(page, host, start_url, names, &ids, options, None);
     if let Some(live) = &mut *attempt.live.borrow_mut() {
         live.submitted = true;
     }
@@ -209,6 +210,7 @@ pub(crate) fn resume(page: Option<Window>, host: Host) -> Promise {
 }
 
 impl Attempt {
+    /// Makes the attempt, listens and keeps time; nothing is sent yet.
     fn run(
         page: Window,
         host: Host,
@@ -217,7 +219,6 @@ impl Attempt {
         ids: &Object,
         options: ConnectOptions,
         popup: Option<Popup>,
-        signal: &JsValue,
     ) -> Rc<Self> {
         let mut settle = None;
         let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
@@ -238,9 +239,10 @@ impl Attempt {
             // The user may come back by the browser's own button, to a page that was only put aside.
             None => attempt.listen(&attempt.page, "pageshow", Self::come_back),
         };
+        let signal = property(attempt.options.as_js(), "signal");
         let abort = signal
             .is_truthy()
-            .then(|| attempt.listen(signal, "abort", |attempt, _| attempt.give_up(aborted())));
+            .then(|| attempt.listen(&signal, "abort", |attempt, _| attempt.give_up(aborted())));
         let ticking = attempt.clone();
         *attempt.live.borrow_mut() = settle.map(|settle| Live {
             settle,
@@ -278,7 +280,12 @@ impl Attempt {
     fn hear(self: &Rc<Self>, event: &JsValue) {
         let live = self.live.borrow();
         let Some(popup) = live.as_ref().and_then(|live| live.popup.as_ref()) else { return };
-        let outcome = callback_listener::heard(event, popup.as_js(), &self.origin, &property(&self.names, "attempt_id"));
+        let outcome = callback_listener::heard(
+            event,
+            popup.as_js(),
+            &self.origin,
+            &property(&self.names, "attempt_id"),
+        );
         drop(live);
         if let Some(outcome) = outcome {
             self.settle(outcome);
@@ -367,11 +374,12 @@ impl Attempt {
         if now() > live.deadline {
             let giving_up = live.giving_up.is_some();
             drop(guard);
-            return if giving_up {
-                self.answered(Err(Standing::Unreachable))
+            if giving_up {
+                self.answered(Err(Standing::Unreachable));
             } else {
-                self.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"))
-            };
+                self.give_up(failure(ErrorCode::Timeout, "the attempt took longer than timeoutMs"));
+            }
+            return;
         }
         let watched = live.popup.as_ref().filter(|_| live.giving_up.is_none());
         if !watched.is_some_and(Popup::is_out_of_reach) {

@@ -50,7 +50,10 @@ impl core::fmt::Display for ConnectError {
 impl core::error::Error for ConnectError {}
 
 /// The JavaScript error of an ending that the SDK itself found.
-#[expect(clippy::inline_always, reason = "folds the code to its text, so that no table of all codes is needed")]
+#[expect(
+    clippy::inline_always,
+    reason = "folds the code to its text, so that no table of all codes is needed"
+)]
 #[inline(always)]
 pub(crate) fn failure(code: ErrorCode, message: &str) -> JsValue {
     js_error_of(code.as_str(), &message.into())

@@ -1,8 +1,8 @@
 //! What the page remembers in this tab's storage while the user is away in redirect mode.
 
 use js_sys::{JSON, Object};
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::Window;
 
 use crate::js::{object_property, set_property};

@@ -265,5 +265,8 @@ async fn params_and_results_are_written_by_serde() {
     assert_eq!((text(&sent, "subdomain").as_str(), text(&sent, "region").as_str()), ("acme", "eu"));
     post(&window, &text(&request, "attempt_id"), "AUTHORIZATION_SUCEEDED");
     let connected = serde_wasm_bindgen::to_value(&connecting.await.unwrap()).unwrap();
-    assert_eq!((text(&connected, "configKey").as_str(), text(&connected, "connectionId").as_str()), ("github", "serde"));
+    assert_eq!(
+        (text(&connected, "configKey").as_str(), text(&connected, "connectionId").as_str()),
+        ("github", "serde")
+    );
 }

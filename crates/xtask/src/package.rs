@@ -198,7 +198,8 @@ fn use_own_module(file: &Path, format: &str) -> anyhow::Result<()> {
 /// byte is shifted, so that the most frequent ones need no escape; a character above ASCII is [`HIGH`] and the character
 /// 128 places below; and a `HIGH` that stands for itself is 256 places above, which a byte forgets.
 fn text_module(wasm: &[u8]) -> String {
-    let mut text = String::from("import { bytes } from './bytes.js';\nexport const wasmBytes = () => bytes(\"");
+    let mut text =
+        String::from("import { bytes } from './bytes.js';\nexport const wasmBytes = () => bytes(\"");
     for byte in wasm {
         match byte.wrapping_add(SHIFT) {
             HIGH => _ = write!(text, "\\u01{HIGH:02x}"),

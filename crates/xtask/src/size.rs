@@ -111,7 +111,8 @@ fn peer(package: &str, program: &str) -> anyhow::Result<(u64, u64)> {
 /// # Errors
 /// When the file cannot be read, or there is no `gzip`.
 pub fn measure(file: &Path) -> anyhow::Result<(u64, u64)> {
-    const BROTLI: &str = "console.log(require('zlib').brotliCompressSync(require('fs').readFileSync(process.argv[1])).length)";
+    const BROTLI: &str =
+        "console.log(require('zlib').brotliCompressSync(require('fs').readFileSync(process.argv[1])).length)";
     const GZIP: &str = "gzip -9 < \"$1\" | wc -c";
     let brotli = program::run(Command::new("node").args(["-e", BROTLI]).arg(file))?;
     let gzip = program::run(Command::new("sh").args(["-e", "-c", GZIP, "sh"]).arg(file))?;

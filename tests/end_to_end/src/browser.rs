@@ -153,14 +153,17 @@ impl Browser {
                 let mut builder = ClientBuilder::new(HttpConnector::new());
                 match builder.capabilities(capabilities.clone()).connect(&address).await {
                     // A driver that does not listen yet is asked again.
-                    Err(NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_)) => {
+                    Err(
+                        NewSessionError::Lost(_) | NewSessionError::Failed(_) | NewSessionError::FailedC(_),
+                    ) => {
                         sleep(Duration::from_millis(50)).await;
                     }
                     answered => return answered,
                 }
             }
         };
-        let client = tokio::time::timeout(STARTING, connected).await.context("the browser does not start")??;
+        let client =
+            tokio::time::timeout(STARTING, connected).await.context("the browser does not start")??;
         let application = answered("tell its window", client.window()).await?;
         Ok(Self { engine, client, application, _programs: programs, _folder: folder })
     }
@@ -459,12 +462,11 @@ impl Browser {
 
 /// The driver's answer to a command. One that says nothing more, as when a window went away under it, is an error: no
 /// test may wait for ever.
-async fn answered<T>(
-    command: &str,
-    answer: impl Future<Output = Result<T, CmdError>>,
-) -> anyhow::Result<T> {
+async fn answered<T>(command: &str, answer: impl Future<Output = Result<T, CmdError>>) -> anyhow::Result<T> {
     let answer = tokio::time::timeout(PATIENCE, answer).await;
-    answer.with_context(|| format!("the browser was told to {command} and does not answer"))?.context(command.to_owned())
+    answer
+        .with_context(|| format!("the browser was told to {command} and does not answer"))?
+        .context(command.to_owned())
 }
 
 /// Reads the number that a program prints after these words.

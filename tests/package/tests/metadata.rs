@@ -162,7 +162,8 @@ fn the_readme_says_what_to_do_about_every_code() -> anyhow::Result<()> {
     let readme = fs::read_to_string(xtask::repository().join("pkg-template/README.md"))?;
     let rows: Vec<_> = readme.lines().filter(|line| line.starts_with("| `")).collect();
     for code in ErrorCode::ALL {
-        let explained = rows.iter().any(|row| row.contains(&format!("`{code}`")) && row.matches('|').count() >= 4);
+        let explained =
+            rows.iter().any(|row| row.contains(&format!("`{code}`")) && row.matches('|').count() >= 4);
         assert!(explained, "{code} is not in the README's tables");
     }
     Ok(())

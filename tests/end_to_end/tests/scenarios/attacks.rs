@@ -43,10 +43,7 @@ async fn a_form_from_a_foreign_origin_starts_nothing() -> anyhow::Result<()> {
     );
     victim.open(&foreign.html(&markup)).await?;
     victim.click("button").await?;
-    eventually("the form is answered", async || {
-        (victim.address().await.ok()? == action).then_some(())
-    })
-    .await;
+    eventually("the form is answered", async || (victim.address().await.ok()? == action).then_some(())).await;
     victim.until_text("origin_not_allowed").await;
     assert!(world.gateway.authorization_requests().is_empty());
     Ok(())
