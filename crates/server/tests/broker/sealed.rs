@@ -100,7 +100,7 @@ async fn the_sealing_key_changes_while_the_server_serves() {
 
 #[tokio::test]
 async fn a_change_of_the_key_that_a_kill_cut_short_is_gone_on_with() {
-    const CONNECTIONS: usize = 1000;
+    const CONNECTIONS: usize = 2000;
     let provider = Provider::start().await;
     let mut server = Server::start(DATABASE, &provider).await;
     server.import(CONNECTIONS).await;
