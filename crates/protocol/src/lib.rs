@@ -23,6 +23,7 @@ mod scope;
 mod seal;
 mod secret;
 mod timestamp;
+mod wire_words;
 
 pub use callback_message::{
     CALLBACK_MESSAGE_VERSION, EVENT_FAILED, EVENT_SUCCEEDED, PROTOCOL_VERSION, STATUS_FINAL, STATUS_PENDING,
