@@ -108,19 +108,23 @@ pub(crate) async fn fill_in(
     let mut typed: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
     let state = Secret::new(typed.remove("state").unwrap_or_default());
     let cookies = cookie_header(&headers);
-    let filled = FilledForm { state: &state, cookies: &attempt_cookies(app.policy(), &cookies), typed };
-    match app.broker().fill_in(filled).await {
-        Ok(Filled::Begun(begun)) => begun_page(&app, begun),
-        Ok(Filled::Again(form)) => form_page(&app, &form).into_response(),
-        Ok(Filled::Ended(ended)) => attempt_pages::result(*ended).into_response(),
-        Ok(Filled::NoAttempt(error)) => {
-            attempt_pages::no_attempt(error.code(), &error.to_string()).into_response()
+    // A window that is closed must not stop what was typed from being checked and stored.
+    let task = tokio::spawn(async move {
+        let filled = FilledForm { state: &state, cookies: &attempt_cookies(app.policy(), &cookies), typed };
+        match app.broker().fill_in(filled).await {
+            Ok(Filled::Begun(begun)) => begun_page(&app, begun),
+            Ok(Filled::Again(form)) => form_page(&app, &form).into_response(),
+            Ok(Filled::Ended(ended)) => attempt_pages::result(*ended).into_response(),
+            Ok(Filled::NoAttempt(error)) => {
+                attempt_pages::no_attempt(error.code(), &error.to_string()).into_response()
+            }
+            Err(error) => {
+                let problem = Problem::from(error);
+                attempt_pages::no_attempt(ErrorCode::Internal, &problem.detail).into_response()
+            }
         }
-        Err(error) => {
-            let problem = Problem::from(error);
-            attempt_pages::no_attempt(ErrorCode::Internal, &problem.detail).into_response()
-        }
-    }
+    });
+    task.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// The `Cookie` headers of a request as one.
