@@ -75,6 +75,33 @@ pub fn from_pypi(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     Ok(folder.join("bin/python"))
 }
 
+/// The program of this source text, built with these crates (lines of a manifest's `[dependencies]`) outside our own
+/// tree: what it brings along stays out of our lock file.
+///
+/// # Errors
+/// When cargo cannot build it.
+pub fn from_source(name: &str, dependencies: &str, source: &str) -> anyhow::Result<PathBuf> {
+    let wanted = format!("{dependencies}\n{source}");
+    let folder = cache_folder()?.join("programs").join(format!("{name}-{:016x}", fingerprint(&wanted)));
+    install_once(&folder, name, |partial| {
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+             [dependencies]\n{dependencies}\n\n[profile.dev]\ndebug = false\n\n[workspace]\n"
+        );
+        fs::write(partial.join("Cargo.toml"), manifest)?;
+        fs::create_dir(partial.join("src"))?;
+        fs::write(partial.join("src/main.rs"), source)?;
+        let target = partial.join("target");
+        let mut build = Command::new("cargo");
+        build.args(["build", "--quiet"]).current_dir(partial).env("CARGO_TARGET_DIR", &target);
+        program::run(&mut build)?;
+        let program = format!("{name}{}", env::consts::EXE_SUFFIX);
+        fs::rename(target.join("debug").join(&program), partial.join(&program))?;
+        Ok(fs::remove_dir_all(target)?)
+    })?;
+    Ok(folder.join(format!("{name}{}", env::consts::EXE_SUFFIX)))
+}
+
 /// The version of `wasm-bindgen` in `Cargo.lock`: the program and the library must be of one version.
 ///
 /// # Errors

@@ -28,6 +28,9 @@ const MODERN_PYTHON: &[&str] =
 /// Clients from npm.
 const NODE: &[&str] = &["openid-client@6.8.9", "oauth4webapi@3.8.8"];
 
+/// The Rust client. It brings the crate `rsa` along (RUSTSEC-2023-0071), so it is built outside our tree.
+const RUST: &str = r#"openidconnect = { version = "=4.0.1", default-features = false, features = ["ureq"] }"#;
+
 /// A running client.
 #[derive(Debug)]
 pub struct Client {
@@ -65,6 +68,15 @@ impl Client {
         let mut command = program::bound_to_us("node");
         command.args(["--input-type=module", "--eval", &text]).current_dir(folder);
         Self::start(&mut command, variables)
+    }
+
+    /// Starts a Rust program of one file.
+    ///
+    /// # Errors
+    /// As for [`Self::python`].
+    pub fn rust(script: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let program = tools::from_source("openidconnect-client", RUST, &std::fs::read_to_string(script)?)?;
+        Self::program(&program, variables)
     }
 
     /// Starts any program that speaks by such lines.

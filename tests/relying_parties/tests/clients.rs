@@ -30,6 +30,7 @@ against_the_demonstration! {
     openid_client_signs_in_refreshes_and_proves_its_key: node("openid_client.mjs"),
     oauth4webapi_finds_nothing_that_a_strict_client_refuses: node("oauth4webapi.mjs"),
     authlib_signs_in_by_secret_and_by_key: python("authlib_client.py"),
+    openidconnect_registers_signs_in_and_refreshes: rust("openidconnect_client.rs"),
     requests_oauthlib_signs_in_and_refreshes: python("requests_oauthlib_client.py"),
 }
 
