@@ -17,7 +17,7 @@ usage: cargo xtask COMMAND
   demo [--port N] [--page-port N]   server, issuer and example page, ready to click
   package                           the npm package, written to pkg/
   providers                         docs/providers.md and the authorization URLs, from the catalogue
-  size                              what a visitor downloads, beside others; held to budgets
+  size                              what a visitor downloads, beside others, and how fast it is; held to budgets
   test [--quick]                    everything a change must pass; --quick in one browser and without bundlers
 ";
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         ["package"] => package::run(),
         ["providers"] => providers::run(),
         ["bench"] => bench::run(),
-        ["size"] => xtask::size::run(),
+        ["size"] => xtask::size::run().and_then(|()| test::speeds()),
         ["test"] => test::run(test::Extent::Whole),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => Err(anyhow::anyhow!(USAGE)),

@@ -53,6 +53,8 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     // One after the other: the SDK's library and the server's program share a name, and with it a folder.
     tally.steps("documentation", repair, &mut [documentation("--lib"), documentation("--bins")])?;
 
+    // Before the server is built, which hands its script-tag file out.
+    let packaged = tally.step("npm package", repair, &mut cargo(&["xtask", "package"]))?;
     let built = tally.step(
         "build",
         repair,
@@ -76,7 +78,6 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
         tally.step(&format!("SDK tests in {}", browser.name()), repair, &mut browser.wasm_pack_test()?)?;
     }
 
-    let packaged = tally.step("npm package", repair, &mut cargo(&["xtask", "package"]))?;
     if built.succeeded && packaged.succeeded {
         let of = |package: &'static str| product.iter().filter(move |program| program.package == package);
         let mut commands: Vec<_> = of("package")
@@ -105,6 +106,18 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed > 0 {
         bail!("not everything passed");
+    }
+    Ok(())
+}
+
+/// Measures the package in `pkg/` in a browser and prints how fast it is.
+pub(crate) fn speeds() -> anyhow::Result<()> {
+    let figures = ["test", "--workspace", "--test", "figures", "--", "--show-output"];
+    let mut tally = Tally::default();
+    let measured = tally.step("in a browser", "What is missing stands above.", &mut cargo(&figures))?;
+    show_figures(&measured);
+    if tally.failed > 0 {
+        bail!("the speeds could not be measured");
     }
     Ok(())
 }
