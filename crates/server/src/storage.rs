@@ -40,8 +40,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// How many threads read an embedded database at once; one of them at a time writes. Each has a cache of its own.
 const SQLITE_CONNECTIONS: u32 = 4;
 
-/// How much of the file each of them keeps at hand: 1 MB, in SQLite's words. The system keeps the rest.
-const SQLITE_CACHE: &str = "-1000";
+/// How much of the file each of them keeps at hand: half a megabyte, in SQLite's words. The system keeps the rest.
+const SQLITE_CACHE: &str = "-500";
 
 /// Runs one expression on whichever database is in use. The SQL text and the Rust text are the same; only the types
 /// behind `$pool` differ.

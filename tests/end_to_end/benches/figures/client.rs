@@ -80,7 +80,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer, which must not be an error: its head and its body.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<(&str, &str)> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<(&str, &[u8])> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let mut whole = None;
@@ -92,10 +92,19 @@ impl Connection {
             }
         }
         let (head, end) = whole.context("an answer has an end")?;
-        let (head, body) =
-            (std::str::from_utf8(&self.buffer[..head])?, std::str::from_utf8(&self.buffer[head..end])?);
-        ensure!(["HTTP/1.1 2", "HTTP/1.1 3"].iter().any(|good| head.starts_with(good)), "{head}{body}");
+        let (head, body) = (std::str::from_utf8(&self.buffer[..head])?, &self.buffer[head..end]);
+        ensure!(
+            ["HTTP/1.1 2", "HTTP/1.1 3"].iter().any(|good| head.starts_with(good)),
+            "{head}{}",
+            String::from_utf8_lossy(body)
+        );
         Ok((head, body))
+    }
+
+    /// The same for an answer whose body is text.
+    pub(crate) async fn ask_for_text(&mut self, request: &[u8]) -> anyhow::Result<(&str, &str)> {
+        let (head, body) = self.ask(request).await?;
+        Ok((head, std::str::from_utf8(body)?))
     }
 }
 

@@ -46,7 +46,7 @@ impl Dancer {
     /// The body of the answer to a `GET`.
     pub(crate) async fn body(&mut self, path: &str) -> anyhow::Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
-        Ok(self.connection.ask(request.as_bytes()).await?.1.to_owned())
+        Ok(self.connection.ask_for_text(request.as_bytes()).await?.1.to_owned())
     }
 
     async fn dance(&mut self, number: usize) -> anyhow::Result<()> {
@@ -63,7 +63,7 @@ impl Dancer {
             self.host,
             form.len()
         );
-        let (head, body) = self.connection.ask(start.as_bytes()).await?;
+        let (head, body) = self.connection.ask_for_text(start.as_bytes()).await?;
         let cookie = header(head, "set-cookie").and_then(|cookie| cookie.split(';').next());
         let cookie = cookie.context("the start sets a cookie")?.to_owned();
         let state = state(body)?;
@@ -72,7 +72,7 @@ impl Dancer {
             "GET /oauth/callback?code=code-{number}&state={state} HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n",
             self.host
         );
-        let (_, body) = self.connection.ask(callback.as_bytes()).await?;
+        let (_, body) = self.connection.ask_for_text(callback.as_bytes()).await?;
         anyhow::ensure!(body.contains("AUTHORIZATION_SUCEEDED"), "{body}");
         Ok(())
     }

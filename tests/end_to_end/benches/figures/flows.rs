@@ -265,7 +265,7 @@ impl Browser {
                 form.len()
             ),
         };
-        let (head, body) = self.connection.ask(request.as_bytes()).await?;
+        let (head, body) = self.connection.ask_for_text(request.as_bytes()).await?;
         let mut location = None;
         for line in head.lines() {
             let Some((name, value)) = line.split_once(": ") else { continue };
