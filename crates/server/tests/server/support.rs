@@ -25,7 +25,7 @@ pub(crate) fn handfast(data_dir: &Path) -> Command {
     command
 }
 
-/// A running server.
+/// A running server. A secret in anything that it logged fails the test.
 pub(crate) struct Server {
     child: Child,
     /// Where it listens, such as `http://localhost:41234`.
@@ -218,7 +218,27 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+        if !std::thread::panicking() {
+            let log = self.log();
+            let secret = log.lines().find(|line| line.split(is_no_token_char).any(looks_secret));
+            assert!(secret.is_none(), "a secret was logged: {}", secret.unwrap_or_default());
+        }
     }
+}
+
+fn is_no_token_char(char: char) -> bool {
+    !(char.is_ascii_alphanumeric() || matches!(char, '-' | '_'))
+}
+
+/// Whether a word can be a token, a code, a key or a part of a JWT: they are random and long, and nothing else in a log
+/// is both.
+fn looks_secret(word: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| word.bytes().any(|byte| kind(&byte));
+    word == API_KEY
+        || word.len() >= 20
+            && has(u8::is_ascii_digit)
+            && has(u8::is_ascii_lowercase)
+            && has(u8::is_ascii_uppercase)
 }
 
 /// Sends a request; answers status and JSON body.
