@@ -74,7 +74,12 @@ impl From<NewClientError> for AccountError {
 #[derive(Debug)]
 pub enum Logout {
     /// The user has to say so on a page, since nothing shows that the request is theirs.
-    Ask(SignedIn),
+    Ask {
+        /// Whose session would end.
+        user: SignedIn,
+        /// The client that sent them, which the page's form has to name again.
+        client_id: Option<String>,
+    },
     /// The browser's session has ended; it goes on to this address, if one was asked for and is registered.
     Done(Option<String>),
 }
@@ -289,7 +294,9 @@ impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
             None => hinted("sid") == Some(session.sid.as_str()),
         };
         if !confirmed {
-            return Ok(self.signed_in(Some(cookie)).await?.map_or(Logout::Done(None), Logout::Ask));
+            let client_id = client_id.map(str::to_owned);
+            let user = self.signed_in(Some(cookie)).await?;
+            return Ok(user.map_or(Logout::Done(None), |user| Logout::Ask { user, client_id }));
         }
         self.store.end_browser_session(&id_hash).await?;
         Ok(Logout::Done(target))

@@ -149,6 +149,9 @@ async fn logging_out_ends_the_session_and_goes_back_to_a_registered_address_only
         let asked = browser.get(&logout(&[("id_token_hint", foreign.as_str().unwrap()), bye])).await;
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
         assert!(asked.body.contains("Log out?"), "{}", asked.body);
+        assert!(!asked.body.contains(foreign.as_str().unwrap()), "{}", asked.body);
+        let is_id_token = foreign == &other["id_token"];
+        assert_eq!(asked.body.contains(&client.id), is_id_token, "the page's form names the client");
     }
     let silent = [("prompt", "none"), ("scope", "openid")];
     assert!(browser.get(&server.authorization_url(&client, &silent)).await.answer().contains_key("code"));

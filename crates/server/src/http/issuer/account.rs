@@ -448,7 +448,9 @@ pub(super) async fn log_out(
     let params = Params::parse(if by_form { &body } else { query.as_deref().unwrap_or_default().as_bytes() });
     let cookie = Cookies::new(&app, &headers).of_browser_session();
     match issuer(&app).log_out(&params, cookie.as_ref()).await {
-        Ok(Logout::Ask(user)) => ask_about_logout(&params, &user).into_response(),
+        Ok(Logout::Ask { user, client_id }) => {
+            ask_about_logout(&params, &user, client_id.as_deref()).into_response()
+        }
         Ok(Logout::Done(Some(location))) => redirect(&location),
         Ok(Logout::Done(None)) => {
             let body = html! {
@@ -461,14 +463,20 @@ pub(super) async fn log_out(
     }
 }
 
-fn ask_about_logout(params: &Params, user: &SignedIn) -> Page {
+/// The hint is not handed on: whoever sends it can take an access token for an ID token.
+fn ask_about_logout(params: &Params, user: &SignedIn, client_id: Option<&str>) -> Page {
+    let kept = [
+        ("client_id", client_id),
+        ("post_logout_redirect_uri", params.value("post_logout_redirect_uri")),
+        ("state", params.value("state")),
+    ];
     let body = html! {
         h1 { "Log out?" }
         p { "You are logged in as " strong { (user.name) } "." }
         form method="post" {
             (csrf(user))
-            @for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
-                @if let Some(value) = params.value(name) {
+            @for (name, value) in kept {
+                @if let Some(value) = value {
                     input type="hidden" name=(name) value=(value);
                 }
             }
