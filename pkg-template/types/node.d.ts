@@ -63,9 +63,11 @@ export interface ConnectToken {
 
 /** What a webhook reports. */
 export interface WebhookEvent {
-  type: string;
+  type: 'connection.created' | 'connection.refresh_failed' | 'connection.needs_reconnect' | 'connection.deleted';
+  /** RFC 3339. */
   timestamp: string;
-  data: Record<string, unknown>;
+  /** `reason` says, in a sentence for people, why a refresh failed. */
+  data: { config_key: string; connection_id: string; reason?: string };
 }
 
 /** The headers of a request: `Headers`, or a plain object with names in lower case, as Node has them. */

@@ -11,7 +11,7 @@ use crate::connection::{
     credentials_place,
 };
 use crate::keep_alive::jittered;
-use crate::token_endpoint::{TokenError, read_response, refresh_at, refresh_request};
+use crate::token_endpoint::{TokenError, refresh_at, refresh_request};
 use crate::{
     Broker, DiscoveryError, FindIntegrationError, Integration, OpenError, RefreshTokenPolicy, SendError,
     Store, StoreError, TokenEndpoint, VariableError,
@@ -281,8 +281,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         let client = integration
             .as_token_client(&values, self.clock.now())
             .map_err(|error| RefreshError::InvalidIntegration(error.to_string()))?;
-        let answer = self.token_endpoint.send(refresh_request(&client, endpoint, refresh_token)).await?;
-        Ok(read_response(provider, &answer, self.clock.now())?)
+        let request = refresh_request(&client, endpoint, refresh_token);
+        self.request_tokens(&client, request, &[refresh_token.expose()]).await
     }
 
     /// Written before anyone sees the new token.
@@ -331,6 +331,7 @@ impl<S: Store, T: TokenEndpoint, C: Clock + 'static, R: Randomness + 'static> Br
         let failure = RefreshFailure {
             status: if is_refused { ConnectionStatus::NeedsReconnect } else { ConnectionStatus::Active },
             retry_at: (!is_refused).then_some(retry_at),
+            reason: error.to_string(),
             now,
         };
         if !self.store.put_refresh_failure(&connection.key, connection.version, &failure).await? {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Randomness, Scopes};
 
 use crate::connection::{ConnectionKey, Credentials, GrantType, TokenSet};
-use crate::token_endpoint::{TokenError, client_credentials_request, read_response};
+use crate::token_endpoint::{TokenError, client_credentials_request};
 use crate::{
     Broker, DiscoveryError, FindIntegrationError, Integration, Protocol, QuirkError, SendError, Store,
     StoreError, TokenEndpoint, VariableError, VariableValues,
@@ -103,8 +103,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let client = integration
             .as_token_client(values, self.clock.now())
             .map_err(|error: QuirkError| ConnectClientError::InvalidIntegration(error.to_string()))?;
-        let answer = self.token_endpoint.send(client_credentials_request(&client, endpoint, scopes)).await?;
-        let set = read_response(&integration.provider, &answer, self.clock.now())?;
+        let request = client_credentials_request(&client, endpoint, scopes);
+        let set = self.request_tokens::<ConnectClientError>(&client, request, &[]).await?;
         Ok(TokenSet { grant_type: GrantType::ClientCredentials, ..set })
     }
 }

@@ -14,7 +14,7 @@ use crate::begin::PendingDetails;
 use crate::connection::{ConnectionKey, Credentials, NewConnection, TokenSet, credentials_place};
 use crate::cookie;
 use crate::oauth1_flow::OAuth1Error;
-use crate::token_endpoint::{TokenError, code_request, read_response, refresh_at};
+use crate::token_endpoint::{TokenError, code_request, refresh_at};
 use crate::{
     Broker, CallbackSignatureError, DiscoveryError, FindIntegrationError, Integration, Protocol, QuirkError,
     SendError, Store, StoreError, TokenEndpoint, VariableError, VerifyIdTokenError,
@@ -315,8 +315,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         let client = integration.as_token_client(&values, self.clock.now())?;
         let request =
             code_request(&client, endpoint, code, &details.redirect_uri, details.code_verifier.as_deref());
-        let answer = self.token_endpoint.send(request).await?;
-        let set = read_response(provider, &answer, self.clock.now())?;
+        let verifier = details.code_verifier.as_deref().unwrap_or_default();
+        let set = self.request_tokens::<CompleteError>(&client, request, &[code, verifier]).await?;
         let mut params = BTreeMap::new();
         for name in &provider.callback_fields {
             params.extend(callback.find(name).map(|value| (name.clone(), value.to_owned())));

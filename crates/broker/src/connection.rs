@@ -137,6 +137,8 @@ pub struct RefreshFailure {
     pub status: ConnectionStatus,
     /// No refresh before this instant.
     pub retry_at: Option<Timestamp>,
+    /// A sentence that says what went wrong.
+    pub reason: String,
     /// Now.
     pub now: Timestamp,
 }

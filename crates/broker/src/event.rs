@@ -72,6 +72,8 @@ pub struct Event {
     pub config_key: ConfigKey,
     /// To which connection.
     pub connection_id: ConnectionId,
+    /// Why, where something failed.
+    pub reason: Option<String>,
     /// When.
     pub created_at: Timestamp,
     /// How often a delivery was tried.

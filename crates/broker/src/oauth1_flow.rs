@@ -90,7 +90,10 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             url: Secret::new(endpoint),
             body: Secret::default(),
         };
-        Ok(read_credentials(&self.token_endpoint.send(request).await?)?)
+        let secrets = [Some(signer.client_secret), token.as_ref().map(|(_, secret)| secret)];
+        let answered = read_credentials(&self.token_endpoint.send(request).await?);
+        let secrets = secrets.into_iter().flatten().map(|secret| secret.expose().as_str());
+        Ok(answered.map_err(|error| error.without(secrets))?)
     }
 }
 

@@ -5,7 +5,7 @@ use handfast_protocol::{Clock, ConfigKey, ConnectionId, ErrorCode, Randomness, S
 use crate::complete::kept_fields;
 use crate::connection::{ConnectionKey, Credentials};
 use crate::id_token::{IdTokenError, verify_session_token};
-use crate::token_endpoint::{exchange_request, read_response};
+use crate::token_endpoint::exchange_request;
 use crate::{Broker, ConnectClientError, Store, TokenEndpoint};
 
 /// A session token, and what is asked for it.
@@ -82,8 +82,8 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
                 ConnectClientError::InvalidIntegration("its provider has no token endpoint".to_owned())
             })?;
         let request = exchange_request(&integration, endpoint, &session_token, known, requested_type);
-        let answer = self.token_endpoint.send(request).await.map_err(ConnectClientError::from)?;
-        let set = read_response(provider, &answer, self.clock.now()).map_err(ConnectClientError::from)?;
+        let shown = [session_token.expose().as_str()];
+        let set = self.request_tokens::<ConnectClientError>(&integration, request, &shown).await?;
         let mut params = kept_fields(&integration, set.raw.expose());
         params.insert("sub".to_owned(), session.subject);
         params.extend(values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -4,13 +4,16 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use handfast_protocol::{OAuthErrorCode, Scopes, Secret, Timestamp};
+use handfast_protocol::{Clock, OAuthErrorCode, Randomness, Scopes, Secret, Timestamp};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use crate::connection::{GrantType, TokenSet, raw_answer};
 use crate::quirk::hashed_client_secret;
-use crate::{ClientAuthentication, Integration, Provider, Quirk, TokenExchange, TokenRequestShape};
+use crate::{
+    Broker, ClientAuthentication, Integration, Provider, Quirk, SendError, Store, TokenEndpoint,
+    TokenExchange, TokenRequestShape,
+};
 
 /// No access token is said to live longer: a hundred years.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(100 * 365 * 24);
@@ -20,6 +23,9 @@ const UNSTATED_REFRESH_AFTER: Duration = Duration::from_mins(45);
 
 /// How long before its end an access token is renewed, at most.
 const LARGEST_MARGIN: Duration = Duration::from_mins(15);
+
+/// How much of what a provider says of a refusal is told on, in bytes.
+const LONGEST_SENTENCE: usize = 300;
 
 /// A request to a provider's endpoint, ready to be sent.
 #[derive(Clone, Debug)]
@@ -74,6 +80,35 @@ impl TokenError {
     #[must_use]
     pub fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if OAuthErrorCode::parse(error) == Some(OAuthErrorCode::InvalidGrant))
+    }
+
+    /// The same without `secrets`, which some providers repeat in what they say of a request, and not without end.
+    pub(crate) fn without<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let Self::Refused { mut error, mut description } = self else { return self };
+        let secrets: Vec<&str> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        for text in [&mut error].into_iter().chain(&mut description) {
+            for secret in &secrets {
+                *text = text.replace(secret, "[hidden]");
+            }
+            text.truncate(text.floor_char_boundary(LONGEST_SENTENCE));
+        }
+        Self::Refused { error, description }
+    }
+}
+
+impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
+    /// Asks for tokens, and reads what is answered. `shown` is what the request hands over beside the client's secret:
+    /// a refusal that repeats it is told without it.
+    pub(crate) async fn request_tokens<E: From<SendError> + From<TokenError>>(
+        &self,
+        client: &Integration,
+        request: TokenRequest,
+        shown: &[&str],
+    ) -> Result<TokenSet, E> {
+        let answer = self.token_endpoint.send(request).await?;
+        let set = read_response(&client.provider, &answer, self.clock.now());
+        let client_secret = client.client_secret.as_ref().map(|secret| secret.expose().as_str());
+        Ok(set.map_err(|error| error.without(shown.iter().copied().chain(client_secret)))?)
     }
 }
 
@@ -216,11 +251,7 @@ fn basic_authorization(client_id: &str, client_secret: &str) -> Secret<String> {
 ///
 /// # Errors
 /// The provider refused, is unavailable, or answered with something else.
-pub(crate) fn read_response(
-    provider: &Provider,
-    answer: &TokenAnswer,
-    now: Timestamp,
-) -> Result<TokenSet, TokenError> {
+fn read_response(provider: &Provider, answer: &TokenAnswer, now: Timestamp) -> Result<TokenSet, TokenError> {
     if answer.status == 429 || answer.status >= 500 {
         return Err(TokenError::Unavailable(answer.status));
     }

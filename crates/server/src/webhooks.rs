@@ -61,10 +61,14 @@ async fn deliver_one(webhook: &Webhook, storage: &Storage, client: &TokenClient)
 
 /// The headers and body that the Standard Webhooks specification asks for.
 fn request(webhook: &Webhook, event: &Event, now: Timestamp) -> TokenRequest {
+    let mut data = json!({"config_key": event.config_key, "connection_id": event.connection_id});
+    if let Some(reason) = &event.reason {
+        data["reason"] = json!(reason);
+    }
     let body = json!({
         "type": event.kind.as_str(),
         "timestamp": rfc3339(event.created_at),
-        "data": {"config_key": event.config_key, "connection_id": event.connection_id},
+        "data": data,
     })
     .to_string();
     let header = |name: &str, value: String| (name.to_owned(), Secret::new(value));

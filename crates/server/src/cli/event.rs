@@ -27,8 +27,8 @@ pub(super) enum EventCommand {
     },
 }
 
-const COLUMNS: [&str; 7] =
-    ["id", "type", "config_key", "connection_id", "created_at", "deliveries", "delivered_at"];
+const COLUMNS: [&str; 8] =
+    ["id", "type", "config_key", "connection_id", "reason", "created_at", "deliveries", "delivered_at"];
 
 pub(super) async fn run(command: EventCommand) -> anyhow::Result<()> {
     match command {

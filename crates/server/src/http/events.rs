@@ -35,6 +35,8 @@ pub(crate) struct EventBody {
     config_key: ConfigKey,
     #[schemars(with = "String")]
     connection_id: ConnectionId,
+    /// Why, where something failed; null otherwise.
+    reason: Option<String>,
     created_at: String,
     /// How often a delivery was tried since it was last asked for.
     deliveries: i64,
@@ -56,6 +58,7 @@ impl From<Event> for EventBody {
             r#type: event.kind.as_str(),
             config_key: event.config_key,
             connection_id: event.connection_id,
+            reason: event.reason,
             created_at: rfc3339(event.created_at),
             deliveries: event.deliveries,
             deliver_at: event.deliver_at.map(rfc3339),

@@ -229,7 +229,7 @@ impl Attempts for Storage {
             if let Some((new, row)) = connection.as_ref().filter(|_| ended) {
                 connections::put_connection!(row).execute(&mut *transaction).await.map_err(StoreError::new)?;
                 let (key, now) = (&new.key, new.now);
-                events::put_event!(self, key, EventKind::Created, now).execute(&mut *transaction).await.map_err(StoreError::new)?;
+                events::put_event!(self, key, EventKind::Created, events::NO_REASON, now).execute(&mut *transaction).await.map_err(StoreError::new)?;
             }
             transaction.commit().await.map_err(StoreError::new)?;
             Ok(ended)

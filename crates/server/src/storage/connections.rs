@@ -223,7 +223,10 @@ impl Connections for Storage {
                 _ => None,
             };
             if let Some(kind) = kind {
-                events::put_event!(self, key, kind, failure.now).execute(&mut *transaction).await.map_err(StoreError::new)?;
+                events::put_event!(self, key, kind, Some(&failure.reason), failure.now)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(StoreError::new)?;
             }
             transaction.commit().await.map_err(StoreError::new)?;
             Ok(failures.is_some())
@@ -237,7 +240,7 @@ impl Connections for Storage {
         on_either!(self, pool => {
             let mut transaction = pool.begin().await.map_err(StoreError::new)?;
             put_connection!(row).execute(&mut *transaction).await.map_err(StoreError::new)?;
-            events::put_event!(self, key, EventKind::Created, now)
+            events::put_event!(self, key, EventKind::Created, events::NO_REASON, now)
                 .execute(&mut *transaction)
                 .await
                 .map_err(StoreError::new)?;
@@ -265,7 +268,7 @@ impl Connections for Storage {
                 .map_err(StoreError::new)?;
             if let Some(row) = &row {
                 let key = ConnectionKey { integration_id: row.integration_id.clone(), connection_id: connection_id.clone() };
-                events::put_event!(self, key, EventKind::Deleted, SystemClock.now())
+                events::put_event!(self, key, EventKind::Deleted, events::NO_REASON, SystemClock.now())
                     .execute(&mut *transaction)
                     .await
                     .map_err(StoreError::new)?;

@@ -6,25 +6,30 @@ use handfast_protocol::{ConfigKey, ConnectionId, Timestamp, random_token};
 use super::{Storage, on_either};
 use crate::system::SystemRandomness;
 
-const COLUMNS: &str = "id, kind, config_key, connection_id, created_at, deliveries, deliver_at, delivered_at";
+const COLUMNS: &str =
+    "id, kind, config_key, connection_id, reason, created_at, deliveries, deliver_at, delivered_at";
 
 /// The integration's name is looked up here, because those who change connections know its id only.
-pub(super) const PUT_EVENT: &str = "INSERT INTO events (id, kind, config_key, connection_id, created_at, deliveries, deliver_at) \
-     SELECT $1, $2, config_key, $3, $4, 0, $5 FROM integrations WHERE id = $6";
+pub(super) const PUT_EVENT: &str = "INSERT INTO events (id, kind, config_key, connection_id, reason, created_at, deliveries, deliver_at) \
+     SELECT $1, $2, config_key, $3, $4, $5, 0, $6 FROM integrations WHERE id = $7";
 
 /// The statement that writes an event, for either database and inside the transaction of what it reports.
 macro_rules! put_event {
-    ($storage:expr, $key:expr, $kind:expr, $now:expr) => {
+    ($storage:expr, $key:expr, $kind:expr, $reason:expr, $now:expr) => {
         sqlx::query($crate::storage::events::PUT_EVENT)
             .bind($crate::storage::events::new_id())
             .bind($kind.as_str())
             .bind($key.connection_id.as_str().to_owned())
+            .bind($reason)
             .bind($now.as_millis())
             .bind($storage.delivers_events.then(|| $now.as_millis()))
             .bind($key.integration_id.clone())
     };
 }
 pub(super) use put_event;
+
+/// Of an event that tells of no failure.
+pub(super) const NO_REASON: Option<&str> = None;
 
 pub(super) fn new_id() -> String {
     format!("evt_{}", random_token(&SystemRandomness).into_exposed())
@@ -36,6 +41,7 @@ struct Row {
     kind: String,
     config_key: String,
     connection_id: String,
+    reason: Option<String>,
     created_at: i64,
     deliveries: i64,
     deliver_at: Option<i64>,
@@ -51,6 +57,7 @@ impl TryFrom<Row> for Event {
             kind: EventKind::parse(&row.kind).ok_or_else(|| StoreError::new("an unknown kind of event"))?,
             config_key: ConfigKey::parse(&row.config_key).map_err(StoreError::new)?,
             connection_id: ConnectionId::parse(&row.connection_id).map_err(StoreError::new)?,
+            reason: row.reason,
             created_at: Timestamp::from_millis(row.created_at),
             deliveries: row.deliveries,
             deliver_at: row.deliver_at.map(Timestamp::from_millis),

@@ -227,6 +227,19 @@ async fn a_repeated_parameter_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_repeats_what_was_sent_is_told_without_it() {
+    let (provider, server, mut browser) = world().await;
+    let page = browser.start(&server, &Attempt::new("user-1")).await;
+    let state = page.state();
+    let repeated = "code-to-hide of client-secret-1 is not for http://127.0.0.1";
+    provider.answer(400, json!({"error": "invalid_grant", "error_description": repeated.repeat(20)}));
+    let page = browser.call_back(&server, &[("code", "code-to-hide"), ("state", &state)]).await;
+    let told = page.data()["message"]["data"]["error"]["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("invalid_grant ([hidden] of [hidden] is not for http"), "{told}");
+    assert!(!page.html.contains("code-to-hide") && told.len() < 400, "{told}");
+}
+
+#[tokio::test]
 async fn markup_and_quotes_are_text_wherever_they_come_from() {
     let (_provider, server, mut browser) = world().await;
     let hostile = "\"'`</script><script>alert(1)</script>\n\u{1f600}<!--&amp;";
