@@ -306,7 +306,12 @@ impl Server {
         let address = format!("{}/{}", self.url, path.join("/"));
         let answer = self.http.get(address).query(query).send().await.unwrap();
         assert!(!answer.headers().contains_key("access-control-allow-origin"), "no page may read it");
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        if !status.is_success() {
+            self.assert_tells_no_secret(&body.to_string());
+        }
+        (status.as_u16(), body)
     }
 }
 

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{API_KEY, Server};
+use crate::support::{API_KEY, Server, secrets};
 
 /// RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -59,7 +59,9 @@ impl Browser {
             let cookies = self.cookies.lock().expect("no test panics with the lock");
             cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
         };
-        let answer = request.header("cookie", cookies).send().await.expect("the server answers");
+        let request = request.header("cookie", cookies).build().expect("the request is well formed");
+        secrets::keep_request(&request);
+        let answer = self.client.execute(request).await.expect("the server answers");
         for cookie in answer.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().expect("cookies are ASCII");
             let (name, rest) = cookie.split_once('=').expect("a cookie has a name");
@@ -69,11 +71,11 @@ impl Browser {
         }
         let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        Page {
-            status: answer.status(),
-            headers,
-            body: answer.text().await.expect("the answer arrives whole"),
-        }
+        let status = answer.status();
+        let page = Page { status, headers, body: answer.text().await.expect("the answer arrives whole") };
+        // Pages and the addresses they lead to carry codes, never tokens or the client's secret.
+        page.headers.values().chain([&page.body]).for_each(|text| secrets::assert_tells_none(text));
+        page
     }
 }
 

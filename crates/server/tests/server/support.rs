@@ -12,6 +12,9 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "secrets.rs"]
+pub(crate) mod secrets;
+
 /// An API key that a test's server is given.
 pub(crate) const API_KEY: &str = "test-key-0123456789abcdef0123456789";
 
@@ -222,6 +225,7 @@ impl Drop for Server {
             let log = self.log();
             let secret = log.lines().find(|line| line.split(is_no_token_char).any(looks_secret));
             assert!(secret.is_none(), "a secret was logged: {}", secret.unwrap_or_default());
+            secrets::assert_tells_none(&log);
         }
     }
 }
@@ -241,15 +245,24 @@ fn looks_secret(word: &str) -> bool {
             && has(u8::is_ascii_uppercase)
 }
 
-/// Sends a request; answers status and JSON body.
+/// Sends a request; answers status and JSON body. A secret in a refusal or a header fails the test.
 pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
-    let answer = request.send().await.expect("the server answers");
-    let status = answer.status().as_u16();
+    let (client, request) = request.build_split();
+    let request = request.expect("the request is well formed");
+    secrets::keep_request(&request);
+    let answer = client.execute(request).await.expect("the server answers");
+    let status = answer.status();
+    for value in answer.headers().values() {
+        secrets::assert_tells_none(&String::from_utf8_lossy(value.as_bytes()));
+    }
     let text = answer.text().await.expect("the answer arrives whole");
-    (
-        status,
-        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("the answer is JSON") },
-    )
+    if status.is_client_error() || status.is_server_error() {
+        secrets::assert_tells_none(&text);
+    }
+    let body =
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("the answer is JSON") };
+    secrets::keep_answer(&body);
+    (status.as_u16(), body)
 }
 
 /// What a command printed.

@@ -23,7 +23,7 @@ use handfast_broker::{Protocol, Provider, RefreshTokenPolicy, UrlTemplate};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use crate::support::{Options, Server, answer};
+use crate::support::{Options, Server, answer, secrets};
 
 /// The integration's registration at every provider. The secret holds what encodings trip over.
 pub(super) const CLIENT_ID: &str = "client-1";
@@ -150,6 +150,7 @@ impl Harness {
             .expect("the server answers");
         let page = page.text().await.expect("a page");
         assert!(page.contains("AUTHORIZATION_SUCEEDED"), "{name}: {callback}\n{page}");
+        secrets::assert_tells_none(&page);
         let token = self.take(name, "token");
 
         let path = format!("/connections/user-1?config_key={name}");
