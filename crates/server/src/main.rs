@@ -14,6 +14,7 @@ mod storage;
 mod system;
 mod token_client;
 mod webhooks;
+mod workers;
 
 /// The system's own slows down where many small pieces of many sizes come and go, as they do in answers.
 #[global_allocator]

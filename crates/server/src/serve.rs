@@ -23,13 +23,12 @@ use url::Url;
 use crate::{
     app::{App, Broker, Parts},
     config::{self, Config, Exposure, LogFormat},
-    demo,
-    http::{self, Peer},
-    issuer, key_file, refresher,
+    demo, http, issuer, key_file, refresher,
     storage::Storage,
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
     webhooks,
+    workers::{self, is_told},
 };
 
 /// How long requests in progress may take once the server is told to end. Longer than any answer that is waited for.
@@ -97,9 +96,8 @@ async fn serve(app: &App, listener: Listeners, refresh_idle_after: Option<Durati
             }
         });
     }
-    let service = http::router(app).into_make_service_with_connect_info::<Peer>();
     let serving = async {
-        axum::serve(listener, service).with_graceful_shutdown(is_told(told.clone())).await?;
+        workers::serve(&http::router(app), listener, told.clone()).await?;
         app.broker().settled().await;
         Ok(())
     };
@@ -114,11 +112,6 @@ async fn serve(app: &App, listener: Listeners, refresh_idle_after: Option<Durati
             Ok(())
         }
     }
-}
-
-async fn is_told(mut told: watch::Receiver<bool>) {
-    // Fails only once nobody could tell any more.
-    let _ = told.wait_for(|told| *told).await;
 }
 
 /// Opens the database that the configuration names.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,25 +12,14 @@ use axum::{
     http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
-    serve::IncomingStream,
 };
 use handfast_protocol::ErrorCode;
 
 use super::error::Problem;
-use crate::{app::App, serve::Listeners};
+use crate::{app::App, workers::Peer};
 
 /// At how many known addresses the idle ones are forgotten.
 const MANY: usize = 10_000;
-
-/// Who is at the other end of the connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(SocketAddr);
-
-impl axum::extract::connect_info::Connected<IncomingStream<'_, Listeners>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Listeners>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
 
 /// A bucket of tokens for each client address: it fills within a minute, and each request takes one.
 #[derive(Debug, Default)]

@@ -19,11 +19,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{issuer, storage_failed};
-use crate::{
-    app::App,
-    http::{Peer, caller::Caller},
-    system::SystemClock,
-};
+use crate::{app::App, http::caller::Caller, system::SystemClock, workers::Peer};
 
 /// The published client asks without a key and learns one bit; with the key, the whole answer (RFC 7662 2.2).
 pub(super) async fn introspect(

@@ -20,10 +20,8 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{
-        Peer,
-        page::{FormAction, Page},
-    },
+    http::page::{FormAction, Page},
+    workers::Peer,
 };
 
 /// RFC 8628 3.1 and 3.2.
