@@ -90,7 +90,7 @@ pub use json::json_mistake;
 pub use keep_alive::{IdleConnection, IdleConnections, IdleFilter, Sweep};
 pub use oauth1::{OAuth1Credentials, Signer, UnsignedRequest};
 pub use oauth1_flow::OAuth1Error;
-pub use policy::{Policy, is_loopback_host, is_loopback_origin};
+pub use policy::{Policy, is_loopback_host, is_loopback_origin, is_loopback_url};
 pub use ports::{Attempts, Connections, SendError, Store, StoreError, TokenEndpoint};
 pub use quirk::{Quirk, QuirkError};
 pub use session_exchange::{SessionExchange, SessionExchangeError};

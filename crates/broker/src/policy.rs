@@ -1,6 +1,6 @@
 //! The rules a server runs under: where it is reached, and who may start an attempt.
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::{Integration, Provider};
 
@@ -76,7 +76,7 @@ impl Policy {
             &integration.rules.allowed_return_to
         };
         if list.is_empty() {
-            return self.loopback_origins && is_loopback_host(url);
+            return self.loopback_origins && is_loopback_url(url);
         }
         list.iter().any(|allowed| allowed == url.as_str())
     }
@@ -92,17 +92,22 @@ fn below(base: &Url, path: &str) -> String {
 /// Whether `origin` is a page of this machine: `localhost`, a name below it, or a loopback address, of any port.
 #[must_use]
 pub fn is_loopback_origin(origin: &str) -> bool {
-    Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin && is_loopback_host(&url))
+    Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin && is_loopback_url(&url))
 }
 
-/// Whether `url` names this machine.
+/// Whether `url` leads to this machine.
 #[must_use]
-pub fn is_loopback_host(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+pub fn is_loopback_url(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_loopback_host(&host))
+}
+
+/// Whether `host` names this machine.
+#[must_use]
+pub fn is_loopback_host(host: &Host<impl AsRef<str>>) -> bool {
+    match host {
+        Host::Domain(name) => name.as_ref() == "localhost" || name.as_ref().ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

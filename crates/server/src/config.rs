@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use handfast_broker::{
-    Catalog, Policy, Provider, WebhookKey, is_loopback_host, parse_origins, parse_return_to,
+    Catalog, Policy, Provider, WebhookKey, is_loopback_url, parse_origins, parse_return_to,
 };
 use handfast_protocol::Secret;
 use serde::{Deserialize, Deserializer};
@@ -305,7 +305,7 @@ impl Config {
 
     /// Who can reach the server: a loopback listener behind a public name is public too.
     pub(crate) fn exposure(&self) -> Exposure {
-        let named_public = self.public_url.as_ref().is_some_and(|url| !is_loopback_host(url));
+        let named_public = self.public_url.as_ref().is_some_and(|url| !is_loopback_url(url));
         if self.listen.ip().is_loopback() && !named_public { Exposure::Loopback } else { Exposure::Public }
     }
 
@@ -511,7 +511,7 @@ fn parse_own_url(name: &str, text: &str) -> anyhow::Result<Url> {
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback_host(&url));
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback_url(&url));
     if !plain || !safe || url.host().is_none() {
         bail!(
             "{name}: {text:?} must be an https address such as https://connect.example.com (http only on loopback)"

@@ -1,6 +1,12 @@
 //! Guards in front of the routes: the right Host, no foreign web page, and one log line for each request.
 
-use std::time::Instant;
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -8,19 +14,31 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use handfast_broker::is_loopback_host;
+use handfast_broker::{Policy, is_loopback_host};
 use handfast_protocol::{ErrorCode, Randomness};
 use tracing::Instrument;
-use url::Url;
+use url::{Host, Url};
 
 use super::{caller, error::Problem};
 use crate::{app::App, system::SystemRandomness};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What stands in front of every route.
+pub(crate) async fn every(State(app): State<App>, request: Request, next: Next) -> Response {
+    if is_for_us(&app, &request) {
+        return log(&app, request, |request| next.run(request)).await;
+    }
+    log(&app, request, async |_| wrong_host(&app)).await
+}
+
 /// Gives each request an id, which its log lines and its answer carry, and logs its end. Of the address only the
 /// route is logged: paths and queries hold names and codes.
-pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn log<F: Future<Output = Response>>(
+    app: &App,
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response {
     let id = request_id();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("-", MatchedPath::as_str);
@@ -28,7 +46,7 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
     let span = tracing::info_span!("request", request_id = id, %method, route);
     async {
         let began_at = Instant::now();
-        let mut response = next.run(request).await;
+        let mut response = answer(request).await;
         let status = response.status().as_u16();
         let took = began_at.elapsed();
         app.metrics().count(route, method.as_str(), status, took);
@@ -43,19 +61,25 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
     .await
 }
 
+/// Not twice in one process, and hardly ever in two.
 fn request_id() -> String {
-    let mut bytes = [0; 8];
-    SystemRandomness.fill(&mut bytes);
-    format!("{:016x}", u64::from_be_bytes(bytes))
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        let mut bytes = [0; 8];
+        SystemRandomness.fill(&mut bytes);
+        AtomicU64::new(u64::from_be_bytes(bytes))
+    });
+    // An odd step reaches every number before it comes back to one.
+    format!("{:016x}", NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed))
 }
 
-/// Refuses a Host that is neither ours nor loopback: a web page whose name was rebound to our address (DNS rebinding)
-/// would otherwise be of our own origin. Probes ask by address and learn nothing, so they pass.
-pub(crate) async fn host(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Whether the Host is ours or loopback: a web page whose name was rebound to our address (DNS rebinding) would
+/// otherwise be of our own origin. Probes ask by address and learn nothing, so they pass.
+fn is_for_us(app: &App, request: &Request) -> bool {
     let probe = matches!(request.uri().path(), "/health" | "/ready");
-    if probe || stated_host(&request).is_some_and(|host| is_own_host(&app, &host)) {
-        return next.run(request).await;
-    }
+    probe || stated_host(request).is_some_and(|host| is_own_host(app, &host))
+}
+
+fn wrong_host(app: &App) -> Response {
     let own = &app.policy().public_url;
     Problem::new(
         ErrorCode::WrongHost,
@@ -73,21 +97,24 @@ fn stated_host(request: &Request) -> Option<Authority> {
     first.or_else(|| Uri::authority(request.uri()).cloned())
 }
 
-fn is_own_host(app: &App, host: &Authority) -> bool {
-    let public_url = &app.policy().public_url;
-    // What nearly every request says, told without reading it as a URL.
-    if host.as_str() == public_url.authority() {
+fn is_own_host(app: &App, stated: &Authority) -> bool {
+    let Policy { public_url, callback_url, .. } = app.policy();
+    // What most requests say, told without reading it.
+    if stated.as_str() == public_url.authority() {
         return true;
     }
-    let Ok(stated) = Url::parse(&format!("{}://{host}", public_url.scheme())) else { return false };
-    let same = stated.host() == public_url.host()
-        && stated.port_or_known_default() == public_url.port_or_known_default();
+    let Ok(host) = Host::parse(stated.host()) else { return false };
+    let port = stated.port_u16();
+    let names = |url: &Url| {
+        let is_port = port == url.port() || (port.is_some() && port == url.port_or_known_default());
+        is_port && url.host().is_some_and(|own| own == host)
+    };
     let listed =
-        |own: &String| own.eq_ignore_ascii_case(host.as_str()) || own.eq_ignore_ascii_case(host.host());
-    let calls_back = app.policy().callback_url.as_ref().is_some_and(|url| {
-        stated.host() == url.host() && stated.port_or_known_default() == url.port_or_known_default()
-    });
-    same || calls_back || is_loopback_host(&stated) || app.allowed_hosts().iter().any(listed)
+        |own: &String| own.eq_ignore_ascii_case(stated.as_str()) || own.eq_ignore_ascii_case(stated.host());
+    is_loopback_host(&host)
+        || names(public_url)
+        || callback_url.as_ref().is_some_and(names)
+        || app.allowed_hosts().iter().any(listed)
 }
 
 /// Keeps web pages away from the REST routes. A browser says where a request comes from; one that shows an API key
