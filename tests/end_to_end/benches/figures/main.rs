@@ -34,9 +34,11 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What `#[tokio::main]` gives a program that says nothing else.
+    let usual = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match words.as_slice() {
-        ["memory", body] => runtime.block_on(peers::answer_from_memory(body)),
-        ["select", database] => runtime.block_on(peers::answer_from_select(database)),
+        ["memory", body] => usual()?.block_on(peers::answer_from_memory(body)),
+        ["select", database] => usual()?.block_on(peers::answer_from_select(database)),
         ["provider"] => runtime.block_on(peers::answer_token_requests()),
         ["issuers", ..] => runtime.block_on(bench_issuers()),
         // Cargo says `--bench`.
