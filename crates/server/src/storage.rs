@@ -27,7 +27,7 @@ use handfast_broker::StoreError;
 use handfast_protocol::ConnectionId;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{
-    Executor, PgPool, SqlitePool,
+    Connection as _, Executor, PgPool, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -157,12 +157,14 @@ fn lock_beside(database: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// A schema that a power cut takes back is simply made again, so its changes need not reach the disk one by one: that
-/// would be most of a first start.
+/// A schema that a power cut takes back is simply made again, so it need not reach the disk at once. One transaction for all
+/// its parts: of two processes that start on a new file one waits, and nothing is written twice.
 async fn migrate_embedded(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     connection.execute("PRAGMA synchronous = NORMAL").await?;
-    MIGRATIONS.run(&mut *connection).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    MIGRATIONS.run(&mut *transaction).await?;
+    transaction.commit().await?;
     connection.execute("PRAGMA synchronous = FULL").await?;
     Ok(())
 }
