@@ -99,6 +99,15 @@ pub struct RefusedAttempt {
     pub expires_at: Timestamp,
 }
 
+/// Which attempts are asked for; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptFilter {
+    /// With this integration.
+    pub config_key: Option<ConfigKey>,
+    /// For this connection.
+    pub connection_id: Option<ConnectionId>,
+}
+
 /// An attempt as it is stored.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -122,6 +131,8 @@ pub struct Attempt {
     pub cookie_hash: Option<Sha256Hash>,
     /// What the callback needs, sealed; a refused start has none.
     pub sealed_details: Option<Sealed>,
+    /// When it started.
+    pub created_at: Timestamp,
     /// When the callback comes too late.
     pub expires_at: Timestamp,
     /// When the callback came.
@@ -173,6 +184,7 @@ mod tests {
             state_hash: None,
             cookie_hash: None,
             sealed_details: None,
+            created_at: Timestamp::from_secs(0),
             expires_at: Timestamp::from_secs(600),
             taken_at,
             outcome,

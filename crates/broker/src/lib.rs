@@ -44,8 +44,8 @@ use waiters::{Turns, Unfinished, Waiters};
 pub use access_token::{AccessTokenError, OpenConnection, Refresh, RefreshError};
 pub use api_key::{ApiKey, ApiKeyScope, ApiKeyStore, CreateApiKeyError, random_api_key};
 pub use attempt::{
-    ATTEMPT_LIFETIME, Attempt, COMPLETION_LIMIT, NewAttempt, Outcome, Progress, REFUSAL_LIFETIME,
-    RefusedAttempt,
+    ATTEMPT_LIFETIME, Attempt, AttemptFilter, COMPLETION_LIMIT, NewAttempt, Outcome, Progress,
+    REFUSAL_LIFETIME, RefusedAttempt,
 };
 pub use attempt_status::{AttemptStatus, LONGEST_WAIT};
 pub use begin::{BeginError, Begun, LegacyStart, NextStep, RefusedStart, StartForm};

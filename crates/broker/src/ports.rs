@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use handfast_protocol::{ConfigKey, ConnectionId, Sha256Hash, Timestamp};
+use handfast_protocol::{AttemptId, ConfigKey, ConnectionId, Sha256Hash, Timestamp};
 
-use crate::attempt::{Attempt, NewAttempt, Outcome, RefusedAttempt};
+use crate::attempt::{Attempt, AttemptFilter, NewAttempt, Outcome, RefusedAttempt};
 use crate::connect_token::ConnectTokenStore;
 use crate::connection::{Connection, ConnectionKey, NewConnection, RefreshFailure, RenewedCredentials};
 use crate::integration::IntegrationStore;
@@ -38,6 +38,14 @@ pub trait Attempts: Send + Sync {
         &self,
         refused: &RefusedAttempt,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The newest attempts, newest first, before the one of this id if one is named.
+    fn attempts(
+        &self,
+        filter: &AttemptFilter,
+        before: Option<&AttemptId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Attempt>, StoreError>> + Send;
 
     /// The attempt of this secret.
     fn attempt(

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod attempt;
 mod check;
 mod client;
 mod config;
@@ -60,6 +61,9 @@ enum Command {
     /// Look after the issuer.
     #[command(subcommand)]
     Issuer(issuer::IssuerCommand),
+    /// List the attempts to connect of the last minutes.
+    #[command(subcommand)]
+    Attempt(attempt::AttemptCommand),
     /// List events, and send webhooks again.
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -103,6 +107,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Key(command) => key::run(command).await,
         Command::Client(command) => issuer::run_client(command).await,
         Command::Issuer(command) => issuer::run(command).await,
+        Command::Attempt(command) => attempt::run(command).await,
         Command::Event(command) => event::run(command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "handfast", &mut std::io::stdout());

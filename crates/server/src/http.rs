@@ -3,6 +3,7 @@
 mod api_keys;
 mod attempt;
 mod attempt_pages;
+mod attempts;
 mod callback;
 mod caller;
 mod connect;
@@ -61,6 +62,7 @@ pub(crate) fn router(app: &App) -> Router {
         )
         .route("/import/connections", post(transfer::import))
         .route("/export/connections", get(transfer::export))
+        .route("/attempts", get(attempts::list))
         .route("/events", get(events::list))
         .route("/events/{id}/replay", post(events::replay))
         .route("/api_keys", get(api_keys::list).post(api_keys::create))

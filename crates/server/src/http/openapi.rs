@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api_keys::{ApiKeysBody, CreatedApiKeyBody, NewApiKeyBody},
+    attempts::AttemptsBody,
     connect_tokens::{ConnectTokenBody, NewConnectTokenBody},
     connection_list::{ConnectionEditBody, ConnectionsBody},
     connections::{ConnectionBody, DeletedBody, NewConnectionBody, OpenConnectionBody},
@@ -252,6 +253,17 @@ fn operations(schemas: &mut Schemas) -> Vec<Operation> {
             &[KeysWrite],
             Some((JSON, json!({"type": "object"}))),
             ("200", Some((JSON, schemas.answer::<RotatedBody>()))),
+        ),
+        get(
+            "/attempts",
+            "List the attempts of the last minutes, newest first, and how each ended.",
+            &[ConnectionsRead],
+            &[
+                ("config_key", "Attempts with this integration.", false),
+                ("connection_id", "Attempts for this connection.", false),
+                ("before", "The id of the last attempt of the page before.", false),
+            ],
+            Some((JSON, schemas.answer::<AttemptsBody>())),
         ),
         get(
             "/events",

@@ -1,7 +1,8 @@
 //! The table `attempts`: who waits under which state, and how attempts ended.
 
 use handfast_broker::{
-    Attempt, Attempts, EventKind, NewAttempt, NewConnection, Outcome, RefusedAttempt, Sealed, StoreError,
+    Attempt, AttemptFilter, Attempts, EventKind, NewAttempt, NewConnection, Outcome, RefusedAttempt, Sealed,
+    StoreError,
 };
 use handfast_protocol::{AttemptId, ConfigKey, ConnectionId, ErrorCode, Sha256Hash, Timestamp};
 
@@ -14,7 +15,7 @@ const SUCCEEDED: &str = "succeeded";
 const MOST_REFUSED: i64 = 10_000;
 
 const COLUMNS: &str = "secret_hash, attempt_id, integration_id, config_key, connection_id, origin, return_to, state_hash, \
-     cookie_hash, sealed_details, expires_at, taken_at, outcome, outcome_message";
+     cookie_hash, sealed_details, created_at, expires_at, taken_at, outcome, outcome_message";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -28,6 +29,7 @@ struct Row {
     state_hash: Option<String>,
     cookie_hash: Option<String>,
     sealed_details: Option<Vec<u8>>,
+    created_at: i64,
     expires_at: i64,
     taken_at: Option<i64>,
     outcome: Option<String>,
@@ -58,6 +60,7 @@ impl TryFrom<Row> for Attempt {
             state_hash: row.state_hash.map(Sha256Hash::from_stored),
             cookie_hash: row.cookie_hash.map(Sha256Hash::from_stored),
             sealed_details: row.sealed_details.map(Sealed::from_stored),
+            created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
             taken_at: row.taken_at.map(Timestamp::from_millis),
             outcome: row.outcome.map(|word| read_outcome(&word, message)),
@@ -161,6 +164,29 @@ impl Attempts for Storage {
             .await
             .map(drop));
         put.map_err(StoreError::new)
+    }
+
+    async fn attempts(
+        &self,
+        filter: &AttemptFilter,
+        before: Option<&AttemptId>,
+        limit: u32,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM attempts WHERE ($1 IS NULL OR config_key = $1) AND ($2 IS NULL OR connection_id = $2) \
+             AND ($3 IS NULL OR (created_at, secret_hash) < \
+             (SELECT later.created_at, later.secret_hash FROM attempts AS later WHERE later.attempt_id = $3 LIMIT 1)) \
+             ORDER BY created_at DESC, secret_hash DESC LIMIT $4"
+        );
+        let rows: Vec<Row> = on_either!(self, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(filter.config_key.as_ref().map(ConfigKey::as_str))
+            .bind(filter.connection_id.as_ref().map(ConnectionId::as_str))
+            .bind(before.map(AttemptId::as_str))
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await)
+        .map_err(StoreError::new)?;
+        rows.into_iter().map(Attempt::try_from).collect()
     }
 
     async fn attempt(&self, secret_hash: &Sha256Hash) -> Result<Option<Attempt>, StoreError> {

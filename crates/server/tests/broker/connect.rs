@@ -240,6 +240,46 @@ async fn only_the_attempt_secret_tells_an_attempts_status() {
 }
 
 #[tokio::test]
+async fn the_backend_sees_how_attempts_went_and_none_of_their_secrets() {
+    let (_provider, server, mut browser) = world().await;
+    browser.connect(&server, "user-1").await;
+    let waiting = Attempt::new("user-2");
+    browser.start(&server, &waiting).await;
+    let denied = Attempt::new("user-2");
+    let state = browser.start(&server, &denied).await.state();
+    browser.call_back(&server, &[("error", "access_denied"), ("state", &state)]).await;
+    let refused = Attempt::new("user-3").with(json!({"params": {"unknown": "x"}}));
+    browser.start(&server, &refused).await;
+
+    let attempts = async |query: &[(&str, &str)]| {
+        let (status, body) = server.get(&["attempts"], query).await;
+        assert_eq!(status, 200, "{body}");
+        server.assert_tells_no_secret(&body.to_string());
+        assert!(!body.to_string().contains(&state), "{body}");
+        body["attempts"].as_array().unwrap().clone()
+    };
+    let all = attempts(&[]).await;
+    assert_eq!(all.len(), 4);
+    let told = |attempt: &Attempt| {
+        let listed = all.iter().find(|listed| listed["attempt_id"] == attempt.id).unwrap();
+        json!([listed["connection_id"], listed["state"], listed["error"], listed["origin"]])
+    };
+    assert_eq!(told(&waiting), json!(["user-2", "pending", null, ORIGIN]));
+    assert_eq!(told(&denied), json!(["user-2", "failed", "access_denied", ORIGIN]));
+    assert_eq!(told(&refused), json!(["user-3", "failed", "invalid_parameter", ORIGIN]));
+    let of_first = attempts(&[("config_key", "acme"), ("connection_id", "user-1")]).await;
+    assert_eq!((of_first.len(), &of_first[0]["state"]), (1, &json!("succeeded")));
+    assert!(attempts(&[("config_key", "another")]).await.is_empty());
+    assert_eq!(attempts(&[("before", all[0]["attempt_id"].as_str().unwrap())]).await, all[1..]);
+    let mistaken = server.get(&["attempts"], &[("before", "short")]).await;
+    assert_eq!((mistaken.0, &mistaken.1["code"]), (400, &json!("invalid_name")));
+
+    let printed = server.run(&["attempt", "list", "user-2"]).await;
+    assert!(printed.contains("access_denied") && printed.contains("pending"), "{printed}");
+    assert!(!printed.contains("user-1"), "{printed}");
+}
+
+#[tokio::test]
 async fn after_a_cancel_the_callback_stores_nothing_and_says_so() {
     let (provider, server, mut browser) = world().await;
     let attempt = Attempt::new("user-1");

@@ -33,6 +33,8 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
         (Method::GET, "/connections/a?config_key=b"),
         (Method::DELETE, "/connections/a?config_key=b"),
         (Method::GET, "/connection/a?config_key=b"),
+        (Method::GET, "/attempts"),
+        (Method::GET, "/events"),
         (Method::GET, "/api_keys"),
         (Method::DELETE, "/api_keys/a"),
         (Method::DELETE, "/config/a"),
