@@ -271,7 +271,9 @@ impl<S: Store, D: Documents, C: Clock, R: Randomness> Issuer<S, D, C, R> {
         replace: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let pkcs8 = generate(algorithm);
+        // An RSA key takes a while, in which the thread has other requests to answer.
+        let generated = tokio::task::spawn_blocking(move || generate(algorithm)).await;
+        let pkcs8 = generated.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let key = SigningKey::parse(algorithm, pkcs8.expose(), now, None)
             .expect("a fresh key is a key of its algorithm");
         let sealed_private_key = self.keyring.seal(place(&[&key.id]), pkcs8.expose(), &self.randomness);
