@@ -100,7 +100,7 @@ fn base_string_uri(url: &Url) -> String {
     uri.into()
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 

@@ -90,10 +90,13 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
             url: Secret::new(endpoint),
             body: Secret::default(),
         };
-        let secrets = [Some(signer.client_secret), token.as_ref().map(|(_, secret)| secret)];
         let answered = read_credentials(&self.token_endpoint.send(request).await?);
-        let secrets = secrets.into_iter().flatten().map(|secret| secret.expose().as_str());
-        Ok(answered.map_err(|error| error.without(secrets))?)
+        let kept = [signer.client_secret]
+            .into_iter()
+            .chain(token.iter().flat_map(|(token, secret)| [token, secret]));
+        let shown = oauth_params.iter().map(|(_, value)| *value);
+        let hidden = kept.map(|secret| secret.expose().as_str()).chain(shown);
+        Ok(answered.map_err(|error| error.without(hidden))?)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use crate::connection::{GrantType, TokenSet, raw_answer};
+use crate::oauth1::escape;
 use crate::quirk::hashed_client_secret;
 use crate::{
     Broker, ClientAuthentication, Integration, Provider, Quirk, SendError, Store, TokenEndpoint,
@@ -82,13 +83,18 @@ impl TokenError {
         matches!(self, Self::Refused { error, .. } if OAuthErrorCode::parse(error) == Some(OAuthErrorCode::InvalidGrant))
     }
 
-    /// The same without `secrets`, which some providers repeat in what they say of a request, and not without end.
+    /// The same without `secrets`, however written, which some providers repeat in what they say of a request; and no
+    /// longer than is read.
     pub(crate) fn without<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let Self::Refused { mut error, mut description } = self else { return self };
-        let secrets: Vec<&str> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        for text in [&mut error].into_iter().chain(&mut description) {
-            for secret in &secrets {
-                *text = text.replace(secret, "[hidden]");
+        let mut hidden: Vec<String> =
+            secrets.into_iter().filter(|secret| !secret.is_empty()).flat_map(spellings).collect();
+        hidden.sort_by_key(|spelling| core::cmp::Reverse(spelling.len()));
+        // What stands for itself tells nothing, and decides what happens next.
+        let error_word = Some(&mut error).filter(|error| OAuthErrorCode::parse(error).is_none());
+        for text in error_word.into_iter().chain(&mut description) {
+            for spelling in &hidden {
+                *text = text.replace(spelling, "[hidden]");
             }
             text.truncate(text.floor_char_boundary(LONGEST_SENTENCE));
         }
@@ -105,10 +111,14 @@ impl<S: Store, T: TokenEndpoint, C: Clock, R: Randomness> Broker<S, T, C, R> {
         request: TokenRequest,
         shown: &[&str],
     ) -> Result<TokenSet, E> {
+        let authorization = request.headers.iter().find(|(name, _)| name == "authorization");
+        let credentials = authorization.and_then(|(_, value)| value.expose().split_once(' '));
+        let credentials = credentials.map(|(_, credentials)| Secret::new(credentials.to_owned()));
         let answer = self.token_endpoint.send(request).await?;
         let set = read_response(&client.provider, &answer, self.clock.now());
-        let client_secret = client.client_secret.as_ref().map(|secret| secret.expose().as_str());
-        Ok(set.map_err(|error| error.without(shown.iter().copied().chain(client_secret)))?)
+        let kept = [&client.client_secret, &credentials].into_iter().flatten();
+        let hidden = kept.map(|secret| secret.expose().as_str()).chain(shown.iter().copied());
+        Ok(set.map_err(|error| error.without(hidden))?)
     }
 }
 
@@ -247,6 +257,12 @@ fn basic_authorization(client_id: &str, client_secret: &str) -> Secret<String> {
     Secret::new(format!("Basic {}", STANDARD.encode(pair)))
 }
 
+/// A secret as it may stand in a request: bare, in a form, and in an address or a signed header.
+fn spellings(secret: &str) -> [String; 3] {
+    let in_form = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    [secret.to_owned(), in_form, escape(secret)]
+}
+
 /// Reads a token answer (RFC 6749 5.1 and 5.2), wherever the provider puts its values.
 ///
 /// # Errors
@@ -379,6 +395,22 @@ mod tests {
         let content_type = Some(content_type.to_owned());
         let answer = TokenAnswer { status: 200, content_type, body: Secret::new(body.to_vec()) };
         read_response(&provider(), &answer, Timestamp::from_secs(1_700_000_000))
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_what_was_sent_however_written() {
+        let refused = |error: &str, description: &str| {
+            let refused =
+                TokenError::Refused { error: error.to_owned(), description: Some(description.to_owned()) };
+            refused.without(["4/0 a+b", "b", ""]).to_string()
+        };
+        assert_eq!(
+            refused("bad code 4/0 a+b", "code=4%2F0+a%2Bb and 4%2F0%20a%2Bb"),
+            "the provider refused: [hidden]ad code [hidden] (code=[hidden] and [hidden])"
+        );
+        let long = refused("invalid_grant", &"é".repeat(400));
+        assert!(long.starts_with("the provider refused: invalid_grant (é") && long.len() < 400, "{long}");
+        assert!(TokenError::Unavailable(503).without(["503"]).to_string().contains("503"));
     }
 
     proptest! {

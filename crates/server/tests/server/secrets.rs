@@ -71,7 +71,9 @@ pub(crate) fn keep_answer(body: &Value) {
 
 fn keep(secret: &str) {
     if secret.len() >= MIN_LEN {
-        KEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned());
+        let in_form = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let in_page = secret.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend([secret.to_owned(), in_form, in_page]);
     }
 }
 
