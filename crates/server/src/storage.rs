@@ -157,14 +157,19 @@ fn lock_beside(database: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// A schema that a power cut takes back is simply made again, so it need not reach the disk at once. One transaction for all
-/// its parts: of two processes that start on a new file one waits, and nothing is written twice.
+/// A schema that a power cut takes back is simply made again, so it need not reach the disk at once. That of a new file is
+/// made in one transaction: of two processes that start on it one waits, and nothing is written twice.
 async fn migrate_embedded(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     connection.execute("PRAGMA synchronous = NORMAL").await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    MIGRATIONS.run(&mut *transaction).await?;
-    transaction.commit().await?;
+    let tables = "SELECT COUNT(*) FROM sqlite_schema";
+    if sqlx::query_scalar::<_, i64>(tables).fetch_one(&mut *connection).await? == 0 {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        MIGRATIONS.run(&mut *transaction).await?;
+        transaction.commit().await?;
+    } else {
+        MIGRATIONS.run(&mut *connection).await?;
+    }
     connection.execute("PRAGMA synchronous = FULL").await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! Between threads that share their work, half the time of a short answer goes into waking one another.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     num::NonZero,
@@ -16,9 +17,6 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How many connections may wait for one thread before the next waits at the door.
-const QUEUE_LEN: usize = 128;
-
 /// Who is at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
@@ -31,8 +29,10 @@ impl Connected<IncomingStream<'_, Queue>> for Peer {
 
 /// Connections that were accepted for one thread.
 pub(crate) struct Queue {
-    connections: mpsc::Receiver<(std::net::TcpStream, SocketAddr)>,
+    connections: mpsc::UnboundedReceiver<(std::net::TcpStream, SocketAddr)>,
     local_addr: SocketAddr,
+    /// Dropped once there will be no more.
+    open: Option<oneshot::Sender<Infallible>>,
 }
 
 impl axum::serve::Listener for Queue {
@@ -49,7 +49,7 @@ impl axum::serve::Listener for Queue {
                 }
             }
         }
-        // The server is ending, and there will be none.
+        self.open = None;
         std::future::pending().await
     }
 
@@ -68,51 +68,64 @@ pub(crate) async fn serve(
     let mut queues = Vec::new();
     let mut working = JoinSet::new();
     for number in 1..=available_parallelism().map_or(1, NonZero::get) {
-        let (queue, connections) = mpsc::channel(QUEUE_LEN);
+        let (queue, connections) = mpsc::unbounded_channel();
         queues.push(queue);
-        working.spawn(start(number, router.clone(), Queue { connections, local_addr }, told.clone())?);
+        working.spawn(start(number, router.clone(), connections, local_addr)?);
     }
     let hand_out = async {
         for queue in queues.iter().cycle() {
             let (stream, address) = listener.accept().await;
-            // Either fails only where the connection, or the server, has ended already.
+            // Either fails only where the connection, or its thread, has ended.
             if let Ok(stream) = stream.into_std() {
-                let _ = queue.send((stream, address)).await;
+                let _ = queue.send((stream, address));
             }
         }
     };
-    tokio::select! {
-        () = hand_out => {}
-        () = is_told(told) => {}
+    let mut ended = tokio::select! {
+        () = hand_out => None,
+        () = is_told(told) => None,
+        // Before it should.
+        ended = working.join_next() => ended,
+    };
+    drop((listener, queues));
+    if ended.is_none() {
+        ended = working.join_next().await;
     }
-    drop(listener);
-    while let Some(ended) = working.join_next().await {
-        match ended {
-            Ok(Ok(served)) => served?,
-            Ok(Err(_)) | Err(_) => return Err(io::Error::other("a thread of the server has ended")),
-        }
+    while let Some(served) = ended {
+        served.map_err(io::Error::other)?.map_err(io::Error::other)??;
+        ended = working.join_next().await;
     }
     Ok(())
 }
 
-/// Starts a thread that serves one queue; what is returned comes true once it has.
+/// Starts a thread that serves one queue; what is returned comes true once the queue is closed and its requests answered.
 fn start(
     number: usize,
     router: Router,
-    queue: Queue,
-    told: watch::Receiver<bool>,
+    connections: mpsc::UnboundedReceiver<(std::net::TcpStream, SocketAddr)>,
+    local_addr: SocketAddr,
 ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
     let (tell_end, ended) = oneshot::channel();
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let work = async {
+    let (open, closed) = oneshot::channel();
+    let work = async move {
+        let queue = Queue { connections, local_addr, open: Some(open) };
         let service = router.into_make_service_with_connect_info::<Peer>();
-        let served = axum::serve(queue, service).with_graceful_shutdown(is_told(told)).await;
-        // Fails where nobody waits any more.
-        let _ = tell_end.send(served);
-        // What this runtime drives, a connection to the database say, others may still use.
-        std::future::pending::<()>().await;
+        // Nothing is ever sent: it is dropped.
+        let closed = async { drop(closed.await) };
+        axum::serve(queue, service).with_graceful_shutdown(closed).await
     };
-    thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(work))?;
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(tell_end.send(Err(error))),
+        };
+        runtime.block_on(async {
+            // Fails where nobody waits any more.
+            let _ = tell_end.send(work.await);
+            // What this runtime drives, a connection to the database say, others may still use.
+            std::future::pending::<()>().await;
+        });
+    })?;
     Ok(ended)
 }
 

@@ -9,7 +9,7 @@ mod registration;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -19,9 +19,6 @@ use handfast_issuer::{AuthorizationResponse, ResponseMode, StoreError};
 use handfast_protocol::{Secret, Sha256Hash};
 
 use crate::{app::App, issuer::Issuer};
-
-/// The largest request body that any of the routes reads.
-const MAX_BODY: usize = 64 * 1024;
 
 /// Every route of the issuer.
 pub(super) fn routes(app: &App) -> Router<App> {
@@ -69,7 +66,6 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/api/auth_session/{id}/approve", post(api::approve))
         .route("/api/auth_session/{id}/deny", post(api::deny))
         .route("/api/app", post(api::create_app))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .route_layer(middleware::from_fn_with_state(app.clone(), only_where_turned_on))
 }
 
