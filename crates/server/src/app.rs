@@ -109,6 +109,11 @@ impl App {
         &self.0.issuer_rules
     }
 
+    /// Whether the database lies in a file of this server alone.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.0.storage.is_embedded()
+    }
+
     /// Whether the database answers.
     pub(crate) async fn is_ready(&self) -> bool {
         self.0.storage.ping().await.is_ok()

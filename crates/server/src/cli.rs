@@ -83,7 +83,7 @@ enum Command {
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
     let Cli { command } = Cli::parse_from(in_our_spelling(std::env::args_os()));
-    let done = tokio::runtime::Builder::new_current_thread()
+    let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)

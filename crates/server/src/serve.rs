@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use axum::serve::Listener;
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use handfast_broker::{ATTEMPT_LIFETIME, ApiKeyStore, EVENT_LIFETIME};
 use handfast_protocol::Clock;
 use tokio::{
@@ -28,7 +31,7 @@ use crate::{
     system::{SystemClock, SystemRandomness},
     token_client::TokenClient,
     webhooks,
-    workers::{self, is_told},
+    workers::{self, Peer, is_told},
 };
 
 /// How long requests in progress may take once the server is told to end. Longer than any answer that is waited for.
@@ -97,7 +100,14 @@ async fn serve(app: &App, listener: Listeners, refresh_idle_after: Option<Durati
         });
     }
     let serving = async {
-        workers::serve(&http::router(app), listener, told.clone()).await?;
+        let (router, told) = (http::router(app), told.clone());
+        if app.is_embedded() {
+            workers::serve(&router, listener, told).await?;
+        } else {
+            // The sockets of a database belong to the runtime that opened them, so here the threads share one.
+            let service = router.into_make_service_with_connect_info::<Peer>();
+            axum::serve(listener, service).with_graceful_shutdown(is_told(told)).await?;
+        }
         app.broker().settled().await;
         Ok(())
     };
@@ -202,6 +212,12 @@ impl Listeners {
             None
         };
         Ok(Self { main, second })
+    }
+}
+
+impl Connected<IncomingStream<'_, Listeners>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Listeners>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 

@@ -1,5 +1,5 @@
-//! One thread with a runtime of its own for each core: what a connection asks is answered where the connection lives.
-//! Between threads that share their work, half the time of a short answer goes into waking one another.
+//! One thread with a runtime of its own for each core: what a connection asks is answered where the connection lives,
+//! since threads that share their work wake one another for every short answer. For a server on its embedded database.
 
 use std::{
     convert::Infallible,
@@ -9,7 +9,11 @@ use std::{
     thread::{self, available_parallelism},
 };
 
-use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
+use axum::{
+    Router,
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use tokio::{
     net::TcpStream,
     runtime,
@@ -35,7 +39,7 @@ pub(crate) struct Queue {
     open: Option<oneshot::Sender<Infallible>>,
 }
 
-impl axum::serve::Listener for Queue {
+impl Listener for Queue {
     type Io = TcpStream;
     type Addr = SocketAddr;
 
@@ -61,7 +65,7 @@ impl axum::serve::Listener for Queue {
 /// Serves what `listener` accepts until `told`, and then lets the requests in progress finish.
 pub(crate) async fn serve(
     router: &Router,
-    mut listener: impl axum::serve::Listener<Io = TcpStream, Addr = SocketAddr>,
+    mut listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     told: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let local_addr = listener.local_addr()?;
